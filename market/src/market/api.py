@@ -1,0 +1,143 @@
+"""The manners every HTTP API of Klinecast shares: errors, health, metrics, request ids.
+
+Needs the extra `api` (FastAPI and uvicorn).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+import orjson
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter, Histogram
+from starlette.exceptions import HTTPException
+
+from market.errors import (
+    Conflict,
+    InvalidParameter,
+    KlinecastError,
+    NotFound,
+    RateLimited,
+    RetryableError,
+)
+from market.health import Readiness, metrics_body, readiness_body
+from market.log import get_logger
+from market.shapes import ErrorBody
+
+log = get_logger()
+
+_REQUESTS = Counter("http_requests_total", "Requests answered.", ["method", "route", "status"])
+_SECONDS = Histogram("http_request_seconds", "Time to answer.", ["route"])
+
+#: Seconds a client is asked to wait when a dependency is away.
+RETRY_AFTER_S = 5
+
+
+def install_manners(app: FastAPI, readiness: Readiness) -> None:
+    """Give an app the shared errors, `/healthz`, `/readyz`, `/metrics` and request metrics."""
+    app.middleware("http")(_observe)
+    app.add_exception_handler(KlinecastError, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, _answer_unexpected)
+    _add_health(app, readiness)
+
+
+def _add_health(app: FastAPI, readiness: Readiness) -> None:
+    @app.get("/healthz", tags=["health"])
+    def healthz() -> dict[str, bool]:
+        """Tell that the process is alive."""
+        return {"alive": True}
+
+    @app.get("/readyz", tags=["health"])
+    def readyz() -> Response:
+        """Tell whether every dependency is there, with reasons: 200 or 503."""
+        status, body = readiness_body(readiness)
+        return Response(body, status, media_type="application/json")
+
+    @app.get("/metrics", tags=["health"])
+    def metrics() -> Response:
+        """Return Prometheus metrics."""
+        body, kind = metrics_body()
+        return Response(body, media_type=kind)
+
+
+def error_response(status: int, error: str, detail: str, hint: str = "") -> Response:
+    """Return the one error body of the native APIs."""
+    body = ErrorBody(error=error, detail=detail, hint=hint)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
+    return Response(body.model_dump_json(), status, headers, media_type="application/json")
+
+
+def status_of(error: KlinecastError) -> int:
+    """Return the HTTP status an error is answered with."""
+    statuses: tuple[tuple[type[KlinecastError], int], ...] = (
+        (InvalidParameter, 422),
+        (NotFound, 404),
+        (Conflict, 409),
+        (RateLimited, 429),
+        (RetryableError, 503),
+    )
+    return next((status for kind, status in statuses if isinstance(error, kind)), 500)
+
+
+def _answer_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, KlinecastError):
+        raise error
+    return error_response(status_of(error), type(error).__name__, error.detail, error.hint)
+
+
+def _answer_validation(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"][1:]) or str(problem["loc"][0])
+    value = problem.get("input")
+    detail = f"{where} was {value!r}; {problem['msg'].removeprefix('Value error, ')}"
+    return error_response(422, "InvalidParameter", detail)
+
+
+def _answer_http(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    name = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HTTPError")
+    return error_response(error.status_code, name, str(error.detail))
+
+
+def _answer_unexpected(request: Request, error: Exception) -> Response:
+    log.error("request_failed", path=request.url.path, exc_info=error)
+    return error_response(
+        500,
+        "InternalError",
+        "this request failed in a way that was not foreseen",
+        f"The log tells more under request_id {request.state.request_id}.",
+    )
+
+
+async def _observe(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    request.state.request_id = secrets.token_hex(8)
+    started = time.perf_counter()
+    response = await call_next(request)
+    route = getattr(request.scope.get("route"), "path", "unmatched")
+    _REQUESTS.labels(request.method, route, response.status_code).inc()
+    _SECONDS.labels(route).observe(time.perf_counter() - started)
+    response.headers["X-Request-Id"] = request.state.request_id
+    return response
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    """Return a value as JSON, by orjson."""
+    return Response(orjson.dumps(value), status, media_type="application/json")
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; open requests get up to 8 s to end."""
+    uvicorn.run(
+        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=8
+    )

@@ -1,0 +1,145 @@
+"""Symbols of the store and the numbers it knows them by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Row, func, select
+
+from market.errors import NotFound
+from market.interval import Interval
+from market.store import tables as t
+from market.store.engine import Store
+from market.store.upsert import upsert
+
+VENUE = "binance"
+
+
+class Symbol(NamedTuple):
+    """One symbol as the exchange described it; `info` is its exchangeInfo entry, JSON."""
+
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    status: str
+    info: str
+
+
+class Series(NamedTuple):
+    """One symbol at one interval, with the symbol's number in the store."""
+
+    symbol_id: int
+    symbol: str
+    interval: Interval
+
+
+class SeriesExtent(NamedTuple):
+    """What is stored of a series: rows, first and last open time, watermark."""
+
+    series: Series
+    rows: int
+    first_open_ms: int
+    last_open_ms: int
+    watermark_ms: int | None
+
+
+def write_symbols(store: Store, symbols: Iterable[Symbol], seen_ms: int) -> None:
+    """Add symbols, or refresh what the exchange says of them."""
+    rows = [
+        {"venue": VENUE, **symbol._asdict(), "first_seen_ms": seen_ms, "last_seen_ms": seen_ms}
+        for symbol in symbols
+    ]
+    if not rows:
+        return
+    with store.begin() as connection:
+        refreshed = ("base_asset", "quote_asset", "status", "info", "last_seen_ms")
+        upsert(connection, t.symbols, rows, key=("venue", "symbol"), replace=refreshed)
+
+
+def find_series(connection: Connection, symbol: str, interval: Interval) -> Series:
+    """Return the series.
+
+    Raises:
+        NotFound: the store does not know the symbol.
+    """
+    query = select(t.symbols.c.id).where(t.symbols.c.venue == VENUE, t.symbols.c.symbol == symbol)
+    symbol_id = connection.execute(query).scalar_one_or_none()
+    if symbol_id is None:
+        raise NotFound(
+            f"symbol {symbol!r} is not known here",
+            hint="GET /v1/symbols lists what is stored; add it to KLINECAST_SYMBOLS to follow it.",
+        )
+    return Series(symbol_id, symbol, interval)
+
+
+def read_symbols(connection: Connection) -> list[tuple[int, Symbol]]:
+    """Return every known symbol with its number, ordered by name."""
+    columns = t.symbols.c
+    query = select(
+        columns.id,
+        columns.symbol,
+        columns.base_asset,
+        columns.quote_asset,
+        columns.status,
+        columns.info,
+    ).order_by(columns.symbol)
+    return [(row[0], Symbol(*row[1:])) for row in connection.execute(query)]
+
+
+def read_extents(connection: Connection) -> list[SeriesExtent]:
+    """Return what is stored of every series that holds a kline, ordered by its numbers."""
+    k, w = t.klines.c, t.watermarks.c
+    counted = (
+        select(
+            k.symbol_id,
+            k.interval_id,
+            func.count().label("rows"),
+            func.min(k.open_time_ms).label("first"),
+            func.max(k.open_time_ms).label("last"),
+        )
+        .group_by(k.symbol_id, k.interval_id)
+        .subquery()
+    )
+    query = (
+        select(counted, t.symbols.c.symbol, w.open_time_ms.label("watermark"))
+        .join(t.symbols, t.symbols.c.id == counted.c.symbol_id)
+        .outerjoin(
+            t.watermarks,
+            (w.symbol_id == counted.c.symbol_id) & (w.interval_id == counted.c.interval_id),
+        )
+        .order_by(t.symbols.c.symbol, counted.c.interval_id)
+    )
+    return [_extent(row) for row in connection.execute(query)]
+
+
+def _extent(row: Row[tuple[object, ...]]) -> SeriesExtent:
+    series = Series(row.symbol_id, row.symbol, Interval.from_number(row.interval_id))
+    return SeriesExtent(series, row.rows, row.first, row.last, row.watermark)
+
+
+def write_watermark(connection: Connection, series: Series, open_time_ms: int | None) -> None:
+    """Set, or with `None` clear, the watermark of a series."""
+    w = t.watermarks.c
+    if open_time_ms is None:
+        connection.execute(
+            t.watermarks.delete().where(
+                w.symbol_id == series.symbol_id, w.interval_id == series.interval.number
+            )
+        )
+        return
+    row = {
+        "symbol_id": series.symbol_id,
+        "interval_id": series.interval.number,
+        "open_time_ms": open_time_ms,
+    }
+    upsert(connection, t.watermarks, [row], key=("symbol_id", "interval_id"))
+
+
+def read_watermark(connection: Connection, series: Series) -> int | None:
+    """Return the newest open time below which no unexplained gap remains."""
+    w = t.watermarks.c
+    query = select(w.open_time_ms).where(
+        w.symbol_id == series.symbol_id, w.interval_id == series.interval.number
+    )
+    return connection.execute(query).scalar_one_or_none()

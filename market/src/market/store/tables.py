@@ -1,0 +1,250 @@
+"""The tables of the store, for both engines.
+
+Decimals are DECIMAL on MySQL and the text Binance wrote on SQLite; every time is UTC epoch
+milliseconds; `key` and `index` are quoted by SQLAlchemy where the engine reserves them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeEngine
+
+from market.store.types import document, exact, number, row_id
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def price() -> TypeEngine[Any]:
+    """Return a price in the quote currency."""
+    return number(20, 8)
+
+
+def amount() -> TypeEngine[Any]:
+    """Return a traded amount."""
+    return number(28, 8)
+
+
+def _series() -> tuple[Column[Any], Column[Any]]:
+    return (
+        Column("symbol_id", Integer, ForeignKey("symbols.id"), nullable=False),
+        Column("interval_id", SmallInteger, nullable=False),
+    )
+
+
+def _kline_values() -> list[Column[Any]]:
+    return [
+        Column("open", price(), nullable=False),
+        Column("high", price(), nullable=False),
+        Column("low", price(), nullable=False),
+        Column("close", price(), nullable=False),
+        Column("volume", amount(), nullable=False),
+        Column("close_time_ms", BigInteger, nullable=False),
+        Column("quote_asset_volume", amount(), nullable=False),
+        Column("number_of_trades", BigInteger, nullable=False),
+        Column("taker_buy_base_asset_volume", amount(), nullable=False),
+        Column("taker_buy_quote_asset_volume", amount(), nullable=False),
+        Column("ignore", exact(40), nullable=False),
+        Column("irregular", Boolean(create_constraint=False), nullable=False),
+        Column("batch_id", BigInteger, nullable=False),
+    ]
+
+
+symbols = Table(
+    "symbols",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("venue", exact(16), nullable=False),
+    Column("symbol", exact(32), nullable=False),
+    Column("base_asset", exact(16), nullable=False),
+    Column("quote_asset", exact(16), nullable=False),
+    Column("status", exact(32), nullable=False),
+    Column("info", document(), nullable=False),
+    Column("first_seen_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
+    UniqueConstraint("venue", "symbol"),
+)
+
+intervals = Table(
+    "intervals",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", exact(4), nullable=False, unique=True),
+)
+
+klines = Table(
+    "klines",
+    metadata,
+    Column("symbol_id", Integer, primary_key=True, autoincrement=False),
+    Column("interval_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("open_time_ms", BigInteger, primary_key=True, autoincrement=False),
+    *_kline_values(),
+    sqlite_with_rowid=False,
+)
+
+#: Rows on their way into `klines`, a set for each batch; empty between writes.
+kline_staging = Table(
+    "kline_staging",
+    metadata,
+    Column("symbol_id", Integer, nullable=False),
+    Column("interval_id", SmallInteger, nullable=False),
+    Column("open_time_ms", BigInteger, nullable=False),
+    *_kline_values(),
+    PrimaryKeyConstraint("batch_id", "open_time_ms"),
+    sqlite_with_rowid=False,
+)
+
+ingest_batches = Table(
+    "ingest_batches",
+    metadata,
+    Column("id", row_id(), primary_key=True, autoincrement=True),
+    *_series(),
+    Column("source", exact(16), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("sha256", exact(64)),
+    Column("fetched_at_ms", BigInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Index(None, "symbol_id", "interval_id"),
+)
+
+kline_revisions = Table(
+    "kline_revisions",
+    metadata,
+    Column("id", row_id(), primary_key=True, autoincrement=True),
+    *_series(),
+    Column("open_time_ms", BigInteger, nullable=False),
+    *_kline_values(),
+    Column("replaced_at_ms", BigInteger, nullable=False),
+    Column("replaced_by_batch_id", BigInteger, nullable=False),
+    Index(None, "symbol_id", "interval_id", "open_time_ms"),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("id", row_id(), primary_key=True, autoincrement=True),
+    *_series(),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("cause", exact(16), nullable=False),
+    Column("first_seen_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+    UniqueConstraint("symbol_id", "interval_id", "start_ms", "end_ms", "first_seen_ms"),
+    CheckConstraint("start_ms < end_ms", name="range"),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=True, autoincrement=False),
+    Column("interval_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("open_time_ms", BigInteger, nullable=False),
+)
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    Column("id", row_id(), primary_key=True, autoincrement=True),
+    *_series(),
+    Column("model", exact(32), nullable=False),
+    Column("version", exact(64), nullable=False),
+    Column("cutoff_ms", BigInteger, nullable=False),
+    Column("made_at_ms", BigInteger, nullable=False),
+    Column("payload", document(), nullable=False),
+    Column("previous_hash", exact(64), nullable=False),
+    Column("hash", exact(64), nullable=False),
+    UniqueConstraint("symbol_id", "interval_id", "version", "cutoff_ms"),
+    # Two writers can't both continue the chain from the same row.
+    UniqueConstraint("symbol_id", "interval_id", "model", "previous_hash"),
+    Index(None, "symbol_id", "interval_id", "cutoff_ms"),
+)
+
+#: The score cards of walk-forward evaluations ("replay") and of live forecasts ("live").
+score_cards = Table(
+    "score_cards",
+    metadata,
+    *_series(),
+    Column("model", exact(32), nullable=False),
+    Column("version", exact(64), nullable=False),
+    Column("step", SmallInteger, nullable=False),
+    Column("kind", exact(8), nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("card", document(), nullable=False),
+    UniqueConstraint("symbol_id", "interval_id", "version", "step", "kind"),
+)
+
+#: The artefact served for each series; the newest row is the present one.
+champions = Table(
+    "champions",
+    metadata,
+    Column("id", row_id(), primary_key=True, autoincrement=True),
+    *_series(),
+    Column("model", exact(32), nullable=False),
+    Column("version", exact(64), nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "symbol_id", "interval_id"),
+)
+
+#: What changed and is not yet in Elasticsearch.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("index", exact(16), primary_key=True),
+    Column("key", exact(160), primary_key=True),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Index(None, "changed_at_ms"),
+)
+
+#: What Elasticsearch refused for good, and why.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("index", exact(16), primary_key=True),
+    Column("key", exact(160), primary_key=True),
+    Column("reason", document(), nullable=False),
+    Column("failed_at_ms", BigInteger, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", exact(32), primary_key=True),
+    Column("kind", exact(16), nullable=False),
+    Column("state", exact(16), nullable=False),
+    Column("request", document(), nullable=False),
+    Column("progress", Float(53), nullable=False),
+    Column("steps", document(), nullable=False),
+    Column("error", Text),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("lease_owner", exact(64)),
+    Column("lease_until_ms", BigInteger),
+    # One queued or running job a request: the digest of (kind, request), cleared at the end.
+    Column("active_key", exact(64), unique=True),
+    Index(None, "kind", "state"),
+)
