@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from market.interval import Interval
 from market.store import tables as t
@@ -63,7 +63,7 @@ def read_champion_history(
     return [_champion(row) for row in connection.execute(query)]
 
 
-def _champion(row: Row[tuple[str, int, str, str, int, str]]) -> Champion:
+def _champion(row: Any) -> Champion:
     symbol, interval_id, model, version, since_ms, reason = row
     interval = Interval.from_number(interval_id)
     return Champion(symbol, interval, model, version, since_ms, reason)
