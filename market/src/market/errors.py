@@ -11,6 +11,7 @@
         |   `-- SettingsError     ... in the environment
         |-- NotFound              the symbol, job or forecast named does not exist
         |-- Conflict              the state of the installation forbids it
+        |-- ExchangeRefused       Binance does not serve this place or this client
         |-- SchemaMismatch        the store's schema is not the one this version needs
         `-- DataError             bytes from outside are not what they claim to be
             `-- ChecksumMismatch  ... by their checksum
@@ -87,6 +88,10 @@ class NotFound(FatalError):
 
 class Conflict(FatalError):
     """The state of the installation forbids it."""
+
+
+class ExchangeRefused(FatalError):
+    """Binance does not serve this place or this client."""
 
 
 class SchemaMismatch(FatalError):
