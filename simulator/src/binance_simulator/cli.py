@@ -1,0 +1,76 @@
+"""`binance-simulator`: a Binance that runs offline."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from binance_simulator.app import build_app
+from binance_simulator.catalogue import scan
+from binance_simulator.clock import SimulatedClock, read_state
+from binance_simulator.exchange import Exchange
+from binance_simulator.history import History
+from binance_simulator.server import listen
+from binance_simulator.server import serve as serve_app
+from binance_simulator.weights import DEFAULT_LIMIT
+from market import log
+from market.command import run_command, time_option
+from market.errors import InvalidParameter
+
+app = typer.Typer(
+    help="A Binance that runs offline, from recorded klines.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.callback()
+def _app() -> None:
+    """A Binance that runs offline, from recorded klines."""
+
+
+@app.command()
+def serve(  # noqa: PLR0913 - each option of a command line is an argument
+    data: Annotated[list[Path], typer.Option(help="Folder of klines; repeat for more.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8010,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    now: Annotated[
+        str | None, typer.Option(help="Where the clock starts; default: the newest close + 1 ms.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Times as fast as real; 0 is frozen.")] = 1.0,
+    state: Annotated[
+        Path | None, typer.Option(help="File that keeps the clock over restarts.")
+    ] = None,
+    weight_limit: Annotated[
+        int, typer.Option(min=1, help="Request weight a minute and address may use.")
+    ] = DEFAULT_LIMIT,
+) -> None:
+    """Serve recorded klines as Binance's archive, REST API and kline streams.
+
+    Finds files named SYMBOL-INTERVAL-YYYY-MM[-DD].zip anywhere below each --data folder.
+    """
+    log.configure("simulator", level=os.environ.get("KLINECAST_LOG_LEVEL", "WARNING"))
+    listening = listen(host, port)
+    history = History(catalogue := scan(data))
+    end_ms = history.newest_close() + 1
+    started_ms = time_option("--now", now)
+    if started_ms is None:
+        started_ms = end_ms
+    elif started_ms > end_ms:
+        raise InvalidParameter("--now", now, "a time before the end of the data")
+    if state is not None:
+        if not state.parent.is_dir():
+            raise InvalidParameter("--state", str(state), "a file in a folder that is there")
+        kept_ms = read_state(state)
+        started_ms = started_ms if kept_ms is None else kept_ms
+    clock = SimulatedClock(started_ms, speed, end_ms)
+    exchange = Exchange(catalogue, history, clock, weight_limit)
+    serve_app(build_app(exchange), listening, clock, state)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_command(app)

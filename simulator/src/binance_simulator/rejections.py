@@ -1,0 +1,92 @@
+"""The errors of Binance's REST API, word by word."""
+
+from __future__ import annotations
+
+import orjson
+
+
+class Rejection(Exception):
+    """A request Binance would refuse: HTTP status, its own code, its own words."""
+
+    def __init__(self, code: int, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+    @property
+    def body(self) -> bytes:
+        """The JSON body."""
+        return orjson.dumps({"code": self.code, "msg": self.message})
+
+
+def illegal_characters(name: str, legal: str) -> Rejection:
+    """A parameter holds something its pattern does not allow."""
+    return Rejection(
+        -1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+    )
+
+
+def missing_parameter(name: str) -> Rejection:
+    """A mandatory parameter is absent or empty."""
+    return Rejection(
+        -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    )
+
+
+def empty_parameter(name: str) -> Rejection:
+    """An optional parameter is there without a value."""
+    return Rejection(-1105, f"Parameter '{name}' was empty.")
+
+
+def duplicate_parameter() -> Rejection:
+    """A parameter is there twice."""
+    return Rejection(-1101, "Duplicate values for a parameter detected.")
+
+
+def unread_parameters(read: int, sent: int) -> Rejection:
+    """The endpoint does not know all parameters."""
+    return Rejection(
+        -1104,
+        f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'.",
+    )
+
+
+def invalid_value(name: str) -> Rejection:
+    """A parameter is well formed but not valid."""
+    return Rejection(-1130, f"Data sent for parameter '{name}' is not valid.")
+
+
+def invalid_interval() -> Rejection:
+    """An interval Binance does not have."""
+    return Rejection(-1120, "Invalid interval.")
+
+
+def invalid_symbol() -> Rejection:
+    """A symbol Binance does not have."""
+    return Rejection(-1121, "Invalid symbol.")
+
+
+def weight_used_up(limit: int) -> Rejection:
+    """More weight than a minute allows."""
+    return Rejection(
+        -1003,
+        f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
+        "Please use the websocket for live updates to avoid polling the API.",
+        429,
+    )
+
+
+def banned(until_ms: int) -> Rejection:
+    """Went on after being asked to wait."""
+    return Rejection(
+        -1003,
+        f"Way too much request weight used; IP banned until {until_ms}. "
+        "Please use the websocket for live updates to avoid bans.",
+        418,
+    )
+
+
+def unknown_error(status: int = 500) -> Rejection:
+    """Binance itself does not know."""
+    return Rejection(-1000, "An unknown error occured while processing the request.", status)

@@ -1,0 +1,111 @@
+"""Serving: the socket, the line that says ready, the clock's state, and a quick end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from binance_simulator.clock import SimulatedClock, write_state
+from market.errors import Conflict, InvalidParameter
+
+#: Seconds between two writes of the clock's state.
+STATE_EVERY_S = 1.0
+#: Binance pings a stream that often and drops one that does not answer for a minute.
+PING_EVERY_S = 20
+PONG_WITHIN_S = 60
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one.
+
+    Raises:
+        Conflict: the port is taken.
+        InvalidParameter: this machine has no such address.
+    """
+    try:
+        return socket.create_server((host, port), backlog=512)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"port {port} of {host} is taken", hint="Choose another one with --port."
+            ) from None
+        raise InvalidParameter("--host", host, f"an address of this machine ({error})") from None
+
+
+def serve(
+    app: Starlette, listening: socket.socket, clock: SimulatedClock, state: Path | None
+) -> None:
+    """Serve until SIGTERM or SIGINT; keeps the clock in `state` where one is given."""
+    host, port = listening.getsockname()[:2]
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            ws_ping_interval=PING_EVERY_S,
+            ws_ping_timeout=PONG_WITHIN_S,
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+    )
+    # uvicorn raises the signal again once all is closed: by then there is nothing left to do.
+    signal.signal(signal.SIGTERM, _ignore)
+    server.ready_line = f"ready http://{host}:{port}"
+    try:
+        with uvicorn_runner() as runner:
+            runner.run(_serve(server, listening, clock, state))
+    finally:
+        if state is not None:
+            write_state(state, clock.now_ms())
+
+
+def uvicorn_runner() -> asyncio.Runner:
+    """Return a runner on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+async def _serve(
+    server: _Server, listening: socket.socket, clock: SimulatedClock, state: Path | None
+) -> None:
+    keeper = asyncio.create_task(_keep_state(clock, state)) if state is not None else None
+    await server.serve(sockets=[listening])
+    if keeper is not None:
+        keeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeper
+
+
+async def _keep_state(clock: SimulatedClock, state: Path) -> None:
+    while True:
+        write_state(state, clock.now_ms())
+        await asyncio.sleep(STATE_EVERY_S)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """The server has already ended in order."""
+
+
+class _Server(uvicorn.Server):
+    """Says that it is ready once it listens."""
+
+    ready_line = ""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        sys.stdout.write(self.ready_line + "\n")
+        sys.stdout.flush()

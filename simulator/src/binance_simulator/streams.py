@@ -1,0 +1,149 @@
+"""Kline streams: their names, their messages, and the commands a client may send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import orjson
+
+from binance_simulator.grid import Grid
+from market.errors import InvalidParameter
+from market.interval import HOUR_MS, Interval
+from market.kline import Kline
+
+#: Streams of one connection, at most.
+MAX_STREAMS = 1024
+_NAME = re.compile(r"(?P<symbol>[a-z0-9_\-.]+)@kline_(?P<interval>\w+)(@(?P<zone>\+08:00))?")
+
+
+class Stream(NamedTuple):
+    """A kline stream by its name, `btcusdt@kline_1m`."""
+
+    name: str
+    symbol: str
+    grid: Grid
+
+
+def parse_stream(name: str) -> Stream | None:
+    """Return the stream of that name, or `None` where Binance would stay silent for ever."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    try:
+        interval = Interval.parse(match["interval"])
+    except InvalidParameter:
+        return None
+    offset_ms = 8 * HOUR_MS if match["zone"] else 0
+    return Stream(name, match["symbol"].upper(), Grid(interval, offset_ms))
+
+
+def build_event(
+    stream: Stream, kline: Kline, event_ms: int, *, closed: bool, microseconds: bool
+) -> dict[str, object]:
+    """Return a kline event. Trade ids are not recorded: -1, as where nothing was traded."""
+    scale, last = (1000, 999) if microseconds else (1, 0)
+    return {
+        "e": "kline",
+        "E": event_ms * scale,
+        "s": stream.symbol,
+        "k": {
+            "t": kline.open_time_ms * scale,
+            "T": kline.close_time_ms * scale + last,
+            "s": stream.symbol,
+            "i": stream.grid.interval.value,
+            "f": -1,
+            "L": -1,
+            "o": kline.open,
+            "c": kline.close,
+            "h": kline.high,
+            "l": kline.low,
+            "v": kline.volume,
+            "n": kline.number_of_trades,
+            "x": closed,
+            "q": kline.quote_asset_volume,
+            "V": kline.taker_buy_base_asset_volume,
+            "Q": kline.taker_buy_quote_asset_volume,
+            "B": kline.ignore,
+        },
+    }
+
+
+class Subscriptions:
+    """What one connection listens to, and how it wants its messages."""
+
+    def __init__(self, names: Iterable[str], *, combined: bool, microseconds: bool) -> None:
+        self.names: dict[str, Stream | None] = {}
+        self.combined = combined
+        self.microseconds = microseconds
+        self.add(names)
+
+    def add(self, names: Iterable[str]) -> list[Stream]:
+        """Listen to more streams; return those that were not listened to before.
+
+        Unknown names are kept: Binance accepts them and sends nothing.
+        """
+        new = [name for name in names if name and name not in self.names]
+        self.names |= {name: parse_stream(name) for name in new}
+        return [stream for name in new if (stream := self.names[name]) is not None]
+
+    def render(self, stream: Stream, event: dict[str, object]) -> str:
+        """Return the message of an event, wrapped where the connection is combined."""
+        message = {"stream": stream.name, "data": event} if self.combined else event
+        return orjson.dumps(message).decode()
+
+    def obey(self, text: str) -> str:
+        """Carry out a command and return the answer."""
+        try:
+            command = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            return _refusal(3, f"Invalid JSON: {error}", None)
+        if not isinstance(command, dict) or not isinstance(command.get("method"), str):
+            return _refusal(2, "Invalid request: missing field `method`", None)
+        number, parameters = command.get("id"), command.get("params", [])
+        if not isinstance(parameters, list):
+            return _refusal(2, "Invalid request: params must be an array", number)
+        match command["method"]:
+            case "SUBSCRIBE" | "UNSUBSCRIBE" as method:
+                return self._change(method, parameters, number)
+            case "LIST_SUBSCRIPTIONS":
+                return _result(list(self.names), number)
+            case "SET_PROPERTY" | "GET_PROPERTY" as method:
+                return self._property(method, parameters, number)
+            case method:
+                return _refusal(2, f"Invalid request: unknown variant `{method}`", number)
+
+    def _change(self, method: str, names: list[object], number: object) -> str:
+        texts = [name for name in names if isinstance(name, str)]
+        if len(texts) != len(names):
+            return _refusal(2, "Invalid request: params must be strings", number)
+        if method == "UNSUBSCRIBE":
+            for name in texts:
+                self.names.pop(name, None)
+        elif len(self.names.keys() | set(texts)) > MAX_STREAMS:
+            return _refusal(2, f"Invalid request: more than {MAX_STREAMS} streams", number)
+        else:
+            self.add(texts)
+        return _result(None, number)
+
+    def _property(self, method: str, parameters: list[object], number: object) -> str:
+        match method, parameters:
+            case "GET_PROPERTY", ["combined"]:
+                return _result(self.combined, number)
+            case "SET_PROPERTY", ["combined", bool(value)]:
+                self.combined = value
+                return _result(None, number)
+            case "SET_PROPERTY", ["combined", _]:
+                return _refusal(1, "Invalid value type: expected Boolean", number)
+            case _:
+                return _refusal(0, "Unknown property", number)
+
+
+def _result(result: object, number: object) -> str:
+    return orjson.dumps({"result": result, "id": number}).decode()
+
+
+def _refusal(code: int, message: str, number: object) -> str:
+    answer: dict[str, object] = {"error": {"code": code, "msg": message}}
+    return orjson.dumps(answer if number is None else answer | {"id": number}).decode()
