@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from binance_simulator.weights import DEFAULT_LIMIT
 from market import log
 from market.command import run_command, time_option
 from market.errors import InvalidParameter
+from market.settings import SettingsPart, load_settings
 
 app = typer.Typer(
     help="A Binance that runs offline, from recorded klines.",
@@ -52,7 +52,7 @@ def serve(  # noqa: PLR0913 - each option of a command line is an argument
 
     Finds files named SYMBOL-INTERVAL-YYYY-MM[-DD].zip anywhere below each --data folder.
     """
-    log.configure("simulator", level=os.environ.get("KLINECAST_LOG_LEVEL", "WARNING"))
+    log.configure("simulator", level=load_settings(SettingsPart).log_level)
     listening = listen(host, port)
     history = History(catalogue := scan(data))
     end_ms = history.newest_close() + 1

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import orjson
 
+#: What the firewall in front of Binance answers; it is not JSON.
+_BLOCKED = b"""<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN" \
+"http://www.w3.org/TR/html4/loose.dtd">
+<HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD>
+<BODY><H1>403 ERROR</H1><H2>The request could not be satisfied.</H2>Request blocked.</BODY></HTML>
+"""
+_BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>\n"
+_RESTRICTED = (
+    "Service unavailable from a restricted location according to 'b. Eligibility' in "
+    "https://www.binance.com/en/terms. Please contact customer service if you believe you "
+    "received this message in error."
+)
+
 
 class Rejection(Exception):
     """A request Binance would refuse: HTTP status, its own code, its own words."""
 
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
+    def __init__(self, code: int, message: str, status: int = 400, body: bytes = b"") -> None:
         super().__init__(message)
-        self.code = code
-        self.message = message
         self.status = status
-
-    @property
-    def body(self) -> bytes:
-        """The JSON body."""
-        return orjson.dumps({"code": self.code, "msg": self.message})
+        self.body = body or orjson.dumps({"code": code, "msg": message})
 
 
 def illegal_characters(name: str, legal: str) -> Rejection:
@@ -85,6 +92,25 @@ def banned(until_ms: int) -> Rejection:
         "Please use the websocket for live updates to avoid bans.",
         418,
     )
+
+
+def injected(status: int, weight_limit: int, machine_ms: int) -> Rejection:
+    """Return what Binance, or what stands before it, was recorded to answer with a status."""
+    match status:
+        case 429:
+            return weight_used_up(weight_limit)
+        case 418:
+            return banned(machine_ms + 1000)
+        case 451:
+            # The one body of Binance that is written over several lines.
+            body = f'{{\n  "code": 0,\n  "msg": "{_RESTRICTED}"\n}}'
+            return Rejection(0, _RESTRICTED, status, body.encode())
+        case 403:
+            return Rejection(0, "Request blocked.", status, _BLOCKED)
+        case 502:
+            return Rejection(0, "Bad Gateway", status, _BAD_GATEWAY)
+        case _:
+            return unknown_error(status)
 
 
 def unknown_error(status: int = 500) -> Rejection:

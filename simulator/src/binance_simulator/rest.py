@@ -24,6 +24,9 @@ from market.log import get_logger
 
 log = get_logger()
 
+#: Answers that come from in front of Binance's own servers have types of their own.
+FAULT_TYPES = {403: "text/html", 502: "text/html"}
+
 Handler = Callable[[Request], Awaitable[Response]]
 Answer = Callable[[Exchange, Request], bytes]
 
@@ -82,13 +85,11 @@ def _refuse(exchange: Exchange, verdict: Verdict, path: str, headers: dict[str, 
     fault = exchange.faults.take("status", path)
     if fault is None:
         return
-    if fault.status == 429:
+    if fault.status in (418, 429):
         headers["Retry-After"] = "1"
-        raise rejections.weight_used_up(exchange.weights.limit)
-    if fault.status == 418:
-        headers["Retry-After"] = "1"
-        raise rejections.banned(int(time.time() * 1000) + 1000)
-    raise rejections.unknown_error(fault.status)
+    if fault.status in FAULT_TYPES:
+        headers["Content-Type"] = FAULT_TYPES[fault.status]
+    raise rejections.injected(fault.status, exchange.weights.limit, int(time.time() * 1000))
 
 
 def _in_microseconds(request: Request) -> bool:

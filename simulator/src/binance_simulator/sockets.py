@@ -45,6 +45,10 @@ async def _carry(
     exchange: Exchange, socket: WebSocket, names: list[str], *, combined: bool
 ) -> None:
     """Serve one connection until it ends, or until a fault drops all connections."""
+    if exchange.faults.take("status", socket.url.path):
+        # Closed before it was accepted: the client sees a 403.
+        await socket.close()
+        return
     subscriptions = Subscriptions(
         names, combined=combined, microseconds=_wants_microseconds(socket)
     )
@@ -91,6 +95,8 @@ async def _tell_klines(
             await asyncio.sleep(LOOK_EVERY_S)
     except WebSocketDisconnect:
         return
+    except DataError as error:
+        log.error("file_damaged", detail=error.detail)
 
 
 class _Told:
@@ -106,28 +112,24 @@ def _build_events(
     exchange: Exchange, stream: Stream, told: _Told, now_ms: int, subscriptions: Subscriptions
 ) -> list[dict[str, object]]:
     history, wants_us = exchange.history, subscriptions.microseconds
-    events: list[dict[str, object]] = []
-    try:
-        if now_ms < told.until_ms:
-            # The clock was set back: tell from there on.
-            told.until_ms, told.look_ms = now_ms, 0
-        if now_ms >= told.look_ms:
-            closed = history.closed_between(stream.symbol, stream.grid, told.until_ms, now_ms)
-            told.until_ms = now_ms
-            told.look_ms = stream.grid.next(stream.grid.floor(now_ms))
-            events += [
-                build_event(stream, kline, now_ms, closed=True, microseconds=wants_us)
-                for kline in closed
-            ]
-        if events or time.monotonic() - told.update_s >= UPDATE_EVERY_S:
-            told.update_s = time.monotonic()
-            unfinished = history.unfinished(stream.symbol, stream.grid, now_ms)
-            if unfinished is not None:
-                events.append(
-                    build_event(stream, unfinished, now_ms, closed=False, microseconds=wants_us)
-                )
-    except DataError as error:
-        log.error("file_damaged", detail=error.detail)
+    if now_ms < told.until_ms:
+        # The clock was set back: tell from there on.
+        told.until_ms, told.look_ms = now_ms, 0
+    is_due = time.monotonic() - told.update_s >= UPDATE_EVERY_S
+    if now_ms < told.look_ms and not is_due:
+        return []
+    told.update_s = time.monotonic()
+    closed = history.closed_between(stream.symbol, stream.grid, told.until_ms, now_ms)
+    events = [
+        build_event(stream, kline, now_ms, closed=True, microseconds=wants_us) for kline in closed
+    ]
+    told.until_ms = now_ms
+    unfinished = history.unfinished(stream.symbol, stream.grid, now_ms)
+    if unfinished is None:
+        told.look_ms = stream.grid.next(stream.grid.floor(now_ms))
+    else:
+        told.look_ms = unfinished.close_time_ms + 1
+        events.append(build_event(stream, unfinished, now_ms, closed=False, microseconds=wants_us))
     return events
 
 
