@@ -1,0 +1,61 @@
+"""Why klines are missing: from what the sources said to the ledger's causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from market.gaps import EXPLAINED, Cause, Gap, Range, explain_missing, subtract_ranges
+from populate_base.outages import is_outage
+
+
+class Knowledge(NamedTuple):
+    """What asking the exchange taught of a series.
+
+    Attributes:
+        lacking: ranges that every source was asked for: what is missing there nobody has.
+        first_ever_ms: the first open time there is; the symbol was not listed before it.
+    """
+
+    lacking: tuple[Range, ...] = ()
+    first_ever_ms: int = 0
+
+
+def name_causes(
+    missing: Sequence[Range], ledger: Iterable[Gap], end_ms: int, knowledge: Knowledge
+) -> list[Gap]:
+    """Return the gaps that missing ranges are, ascending, touching ones of one cause joined.
+
+    Causes the ledger knows stay. From `end_ms`, the end of the newest stored kline, on
+    nothing is a gap unless the ledger explains it.
+    """
+    gaps: list[Gap] = []
+    known = [gap for gap in ledger if gap.cause in EXPLAINED]
+    for gap in explain_missing(missing, known):
+        if gap.cause is Cause.REPAIRABLE:
+            gaps += _explain(Range(gap.start_ms, gap.end_ms), end_ms, knowledge)
+        else:
+            gaps.append(gap)
+    return _join(sorted(gaps))
+
+
+def _explain(hole: Range, end_ms: int, knowledge: Knowledge) -> list[Gap]:
+    listed_ms = min(max(knowledge.first_ever_ms, hole.start_ms), hole.end_ms)
+    gaps = [Gap(hole.start_ms, listed_ms, Cause.NOT_LISTED)] if listed_ms > hole.start_ms else []
+    rest = Range(listed_ms, min(hole.end_ms, end_ms))
+    fetchable = subtract_ranges([rest], knowledge.lacking)
+    gaps += [Gap(*part, Cause.REPAIRABLE) for part in fetchable]
+    for part in subtract_ranges([rest], fetchable):
+        gaps.append(Gap(*part, Cause.OUTAGE if is_outage(part) else Cause.SOURCE_MISSING))
+    return gaps
+
+
+def _join(gaps: Sequence[Gap]) -> list[Gap]:
+    joined: list[Gap] = []
+    for gap in gaps:
+        last = joined[-1] if joined else None
+        if last is not None and last.end_ms >= gap.start_ms and last.cause is gap.cause:
+            joined[-1] = Gap(last.start_ms, max(last.end_ms, gap.end_ms), gap.cause)
+        else:
+            joined.append(gap)
+    return joined

@@ -1,0 +1,137 @@
+"""`populate-base`: Binance klines into the store."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated
+
+import orjson
+import typer
+
+from market import log
+from market.clock import ExchangeClock
+from market.command import parse_interval, run_command, stderr, time_option
+from market.errors import InvalidParameter, NotFound
+from market.interval import Interval
+from market.settings import load_settings
+from market.store import Store, open_store
+from market.times import format_time
+from populate_base.archive import Archive
+from populate_base.backfill import Backfill, Pace, SeriesReport, Sources
+from populate_base.exchange import Exchange
+from populate_base.progress import BarProgress, LoggedProgress, ProgressDisplay
+from populate_base.report import render_reports, reports_json
+from populate_base.settings import PopulateSettings
+from populate_base.universe import register_series
+
+app = typer.Typer(help="Binance klines into the store.", no_args_is_help=True, add_completion=False)
+
+Symbols = Annotated[list[str], typer.Option("--symbol", help="Such as BTCUSDT; may be repeated.")]
+Intervals = Annotated[
+    list[Interval],
+    typer.Option(
+        "--interval", parser=parse_interval, metavar="INTERVAL", help="1s to 1M; may be repeated."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
+_TIME_HELP = "YYYY-MM-DD, ISO-8601 with an offset, or milliseconds."
+
+
+@app.callback()
+def _app() -> None:
+    """Binance klines into the store."""
+
+
+@app.command()
+def backfill(
+    symbol: Symbols,
+    interval: Intervals,
+    start: Annotated[str, typer.Option(help=f"Oldest open time: {_TIME_HELP}")],
+    end: Annotated[
+        str | None, typer.Option(help="First open time left out; default: the exchange's now.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Bring closed klines that open in [start, end) into the store; again changes nothing."""
+    settings = load_settings(PopulateSettings)
+    log.configure("populate_base", level=_quiet_level(settings))
+    span = _read_span(start, end)
+    with _open_sources(settings) as sources, _open_checked(settings) as store:
+        _check_past(span[0], sources.exchange.fetch_time_ms())
+        names = list(dict.fromkeys(name.upper() for name in symbol))
+        series = register_series(store, sources.exchange, names, interval, sources.clock.now_ms())
+        started_s = time.perf_counter()
+        pace = Pace(settings.downloads, settings.index_klines)
+        with _show_progress() as progress:
+            work = Backfill(store, sources, progress, pace)
+            reports = [work.run(one, *span) for one in series]
+        seconds = time.perf_counter() - started_s
+    _print_reports(reports, seconds, json)
+
+
+def _quiet_level(settings: PopulateSettings) -> str:
+    # In a terminal the bar shows what the log would say.
+    return "ERROR" if stderr.is_terminal and settings.log_level == "INFO" else settings.log_level
+
+
+def _read_span(start: str, end: str | None) -> tuple[int, int | None]:
+    start_ms, end_ms = time_option("start", start), time_option("end", end)
+    if start_ms is None:
+        raise AssertionError("typer demands --start")
+    if end_ms is not None and end_ms <= start_ms:
+        raise InvalidParameter("end", end, f"a time after start ({start})")
+    return start_ms, end_ms
+
+
+def _check_past(start_ms: int, now_ms: int) -> None:
+    if start_ms >= now_ms:
+        raise NotFound(
+            f"start was {format_time(start_ms)}, which is in the future:"
+            f" the exchange's clock says {format_time(now_ms)}"
+        )
+
+
+@contextmanager
+def _open_sources(settings: PopulateSettings) -> Iterator[Sources]:
+    clock = ExchangeClock()
+    exchange = Exchange(settings.rest_url, clock)
+    archive = Archive(settings.archive_url, connections=settings.downloads)
+    with ExitStack() as stack:
+        stack.callback(exchange.close)
+        stack.callback(archive.close)
+        yield Sources(exchange, archive, clock)
+
+
+@contextmanager
+def _open_checked(settings: PopulateSettings) -> Iterator[Store]:
+    store = open_store(settings.store_url.get_secret_value())
+    try:
+        store.check_schema()
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _show_progress() -> Iterator[ProgressDisplay]:
+    if not stderr.is_terminal:
+        yield LoggedProgress()
+        return
+    with BarProgress(stderr) as bars:
+        yield bars
+
+
+def _print_reports(reports: list[SeriesReport], seconds: float, json: bool) -> None:
+    if json:
+        sys.stdout.buffer.write(orjson.dumps(reports_json(reports, seconds)) + b"\n")
+        return
+    for line in render_reports(reports, seconds):
+        sys.stdout.write(line + "\n")
+
+
+def main() -> None:
+    """Run the command line."""
+    run_command(app)

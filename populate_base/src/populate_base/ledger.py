@@ -1,0 +1,127 @@
+"""Keeping the gap ledger and the watermark true to what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from market.gaps import (
+    EXPLAINED,
+    Gap,
+    Range,
+    find_missing,
+    find_watermark,
+    merge_ranges,
+    subtract_ranges,
+)
+from market.interval import Interval
+from market.store import Store
+from market.store.gap_ledger import lock_series, read_gaps, write_gaps
+from market.store.klines import read_klines, read_newest_open, read_open_times
+from market.store.symbols import Series, read_watermark, write_watermark
+from populate_base.causes import Knowledge, name_causes
+
+#: Slots looked at in one query, so that years of 1m klines need little memory.
+_SCAN_SLOTS = 50_000
+
+
+class Extent(NamedTuple):
+    """The first and the newest stored open time of a series."""
+
+    first_open_ms: int
+    newest_open_ms: int
+
+
+def read_extent(connection: Connection, series: Series) -> Extent | None:
+    """Return a series' extent, `None` where nothing of it is stored."""
+    first = read_klines(connection, series, None, None, 1)
+    newest_ms = read_newest_open(connection, series)
+    return None if newest_ms is None else Extent(first[0].open_time_ms, newest_ms)
+
+
+def read_unverified(store: Store, series: Series, span: Range) -> list[Range]:
+    """Return the parts of a span that may miss klines worth a request.
+
+    What lies between the first stored kline and the watermark is complete but for the
+    ledger's unexplained gaps, and is not looked at again.
+    """
+    with store.read() as connection:
+        ledger = read_gaps(connection, series, None, None)
+        extent = read_extent(connection, series)
+        watermark_ms = read_watermark(connection, series)
+    verified = [Range(gap.start_ms, gap.end_ms) for gap in ledger if gap.cause in EXPLAINED]
+    if extent is not None and watermark_ms is not None:
+        interval = series.interval
+        complete = Range(interval.floor(extent.first_open_ms), interval.add(watermark_ms, 1))
+        open_gaps = [Range(g.start_ms, g.end_ms) for g in ledger if g.cause not in EXPLAINED]
+        verified += subtract_ranges([complete], open_gaps)
+    return subtract_ranges([span], verified)
+
+
+def settle(
+    store: Store,
+    series: Series,
+    parts: Sequence[Range],
+    now_ms: int,
+    knowledge: Knowledge = Knowledge(),  # noqa: B008  immutable
+) -> list[Range]:
+    """Make ledger and watermark say what of `parts` is missing and why, in one transaction.
+
+    A gap ends at a present kline: after the newest stored one nothing is called a gap.
+
+    Returns:
+        The missing ranges of `parts` worth a request, ascending, those after the newest
+        stored kline included.
+    """
+    with store.begin() as connection:
+        lock_series(connection, series)
+        extent = read_extent(connection, series)
+        ledger = read_gaps(connection, series, None, None)
+        end_ms = 0 if extent is None else series.interval.close_of(extent.newest_open_ms) + 1
+        unexplained: list[Range] = []
+        for span in _whole_entries(parts, ledger):
+            missing = _scan(connection, series, span)
+            gaps = name_causes(missing, ledger, end_ms, knowledge)
+            write_gaps(connection, series, span, gaps, now_ms)
+            explained = [Range(g.start_ms, g.end_ms) for g in gaps if g.cause in EXPLAINED]
+            unexplained += subtract_ranges(missing, explained)
+        if extent is not None:
+            gaps = read_gaps(connection, series, None, end_ms)
+            start_ms = series.interval.floor(extent.first_open_ms)
+            watermark_ms = find_watermark(series.interval, start_ms, gaps, end_ms)
+            write_watermark(connection, series, watermark_ms)
+    return _common(unexplained, parts)
+
+
+def _common(ranges: Sequence[Range], parts: Sequence[Range]) -> list[Range]:
+    return subtract_ranges(ranges, subtract_ranges(ranges, parts))
+
+
+def _whole_entries(parts: Iterable[Range], ledger: Iterable[Gap]) -> list[Range]:
+    # The ledger changes whole entries only: one that touches a part is looked at with it,
+    # which also joins entries that were cut at the end of a part.
+    spans = merge_ranges(parts)
+    touching = [
+        Range(gap.start_ms, gap.end_ms)
+        for gap in ledger
+        if any(gap.start_ms <= span.end_ms and gap.end_ms >= span.start_ms for span in spans)
+    ]
+    return merge_ranges([*spans, *touching])
+
+
+def _scan(connection: Connection, series: Series, span: Range) -> list[Range]:
+    missing: list[Range] = []
+    for part in _chunks(series.interval, span):
+        opens = read_open_times(connection, series, *part)
+        missing += find_missing(series.interval, *part, opens)
+    return merge_ranges(missing)
+
+
+def _chunks(interval: Interval, span: Range) -> Iterator[Range]:
+    start_ms = interval.ceil(span.start_ms)
+    while start_ms < span.end_ms:
+        end_ms = min(interval.add(start_ms, _SCAN_SLOTS), span.end_ms)
+        yield Range(start_ms, end_ms)
+        start_ms = end_ms

@@ -1,0 +1,23 @@
+"""The populator's Prometheus metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+ROWS = Counter(
+    "populate_base_rows_total",
+    "Klines written that were new or changed.",
+    ["symbol", "interval", "source"],
+)
+LAG = Gauge(
+    "populate_base_lag_seconds",
+    "The exchange's time less the newest stored close.",
+    ["symbol", "interval"],
+)
+REQUESTS = Counter(
+    "populate_base_requests_total", "Requests to Binance by outcome.", ["target", "outcome"]
+)
+WEIGHT_USED = Gauge("populate_base_weight_used", "Request weight used in this minute.")
+WEIGHT_LIMIT = Gauge("populate_base_weight_limit", "Request weight allowed in a minute.")
+RECONNECTS = Counter("populate_base_reconnects_total", "Times the stream was opened again.")
+WARNINGS = Counter("populate_base_warnings_total", "Files that could not be used.")

@@ -1,0 +1,40 @@
+"""The populator's settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import SettingsConfigDict
+
+from market.interval import DAY_MS
+from market.settings import BinanceSettings, StoreSettings, UniverseSettings, time_validator
+
+#: 2020-01-01
+_SINCE_MS = 18_262 * DAY_MS
+
+
+class PopulateSettings(StoreSettings, BinanceSettings, UniverseSettings):
+    """What the populator reads from the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="POPULATE_", frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    since: Annotated[int, BeforeValidator(time_validator)] = _SINCE_MS
+    """Oldest open time that is followed: a date, ISO-8601 with offset or milliseconds."""
+
+    host: str = "127.0.0.1"
+    """Address of the health and metrics page."""
+
+    port: int = Field(8003, ge=0, le=65535)
+    """Port of the health and metrics page; 0 takes a free one."""
+
+    index_klines: int = Field(1000, ge=0)
+    """How many of a series' newest klines are announced for Elasticsearch."""
+
+    downloads: int = Field(4, ge=1, le=32)
+    """Archive files fetched at the same time."""
+
+    stream_silence_s: float = Field(60.0, gt=0)
+    """Seconds without any message after which the stream is opened again."""
