@@ -9,10 +9,9 @@ from types import FrameType
 from typing import NoReturn
 
 import typer
-from click.exceptions import ClickException
 from rich.console import Console
 
-from market.errors import InvalidParameter, KlinecastError
+from market.errors import InvalidParameter, KlinecastError, SettingsError
 from market.interval import Interval
 from market.times import parse_time_ms
 
@@ -23,19 +22,15 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 def run_command(app: typer.Typer) -> NoReturn:
     """Run a command line and exit: 0 done, 1 failed, 2 wrong by the command line alone."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except InvalidParameter as error:
-        _show(error)
-        sys.exit(2)
+        app()  # typer itself reports what is wrong with the line, and exits
     except KlinecastError as error:
         _show(error)
-        sys.exit(1)
-    except (KeyboardInterrupt, typer.Abort):
+        wrong_line = isinstance(error, InvalidParameter) and not isinstance(error, SettingsError)
+        sys.exit(2 if wrong_line else 1)
+    except KeyboardInterrupt:
         stderr.print("Interrupted.")
         sys.exit(130)
+    sys.exit(0)
 
 
 def _show(error: KlinecastError) -> None:

@@ -3,6 +3,7 @@
     KlinecastError
     |-- RetryableError            the same call may succeed later
     |   |-- StoreUnavailable      the database does not answer
+    |   |   `-- StoreConflict     ... this time: another transaction was in the way
     |   |-- ExchangeUnavailable   Binance answers with a fault, or not at all
     |   |   `-- RateLimited       Binance asks to wait (429) or has banned us (418)
     |   `-- ServiceUnavailable    another service of the installation does not answer
@@ -45,6 +46,10 @@ class StoreUnavailable(RetryableError):
     """The database does not answer."""
 
 
+class StoreConflict(StoreUnavailable):
+    """Another transaction was in the way; nothing was written."""
+
+
 class ExchangeUnavailable(RetryableError):
     """Binance answers with a fault, or not at all."""
 
@@ -70,12 +75,14 @@ class InvalidParameter(FatalError):
 
     Attributes:
         name, value: the parameter and what was received.
+        expected: what is valid.
     """
 
     def __init__(self, name: str, value: object, expected: str, *, hint: str = "") -> None:
         super().__init__(f"{name} was {value!r}; expected {expected}", hint=hint)
         self.name = name
         self.value = value
+        self.expected = expected
 
 
 class SettingsError(InvalidParameter):

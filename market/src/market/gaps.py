@@ -90,18 +90,35 @@ def subtract_ranges(wanted: Iterable[Range], taken: Iterable[Range]) -> list[Ran
     return left
 
 
+def join_gaps(gaps: Iterable[Gap]) -> list[Gap]:
+    """Return the same gaps, ascending, touching ones of one cause joined."""
+    joined: list[Gap] = []
+    for gap in sorted(gaps):
+        last = joined[-1] if joined else None
+        if last is not None and last.cause is gap.cause and gap.start_ms <= last.end_ms:
+            joined[-1] = last._replace(end_ms=max(last.end_ms, gap.end_ms))
+        else:
+            joined.append(gap)
+    return joined
+
+
 def explain_missing(missing: Sequence[Range], ledger: Iterable[Gap]) -> list[Gap]:
     """Give each missing range its causes: the ledger's where it covers, else repairable."""
     gaps: list[Gap] = []
     known = sorted(ledger)
     for span in missing:
-        covered = [
-            Gap(max(gap.start_ms, span.start_ms), min(gap.end_ms, span.end_ms), gap.cause)
-            for gap in known
-            if gap.start_ms < span.end_ms and gap.end_ms > span.start_ms
-        ]
-        rest = subtract_ranges([span], [Range(gap.start_ms, gap.end_ms) for gap in covered])
-        gaps += covered + [Gap(*part, Cause.REPAIRABLE) for part in rest]
+        rest = [span]
+        for gap in known:
+            if gap.start_ms >= span.end_ms or gap.end_ms <= span.start_ms:
+                continue
+            covered = Range(max(gap.start_ms, span.start_ms), min(gap.end_ms, span.end_ms))
+            # Entries may overlap: each takes what no earlier one explained.
+            gaps += [
+                Gap(*part, gap.cause)
+                for part in subtract_ranges([covered], subtract_ranges([span], rest))
+            ]
+            rest = subtract_ranges(rest, [covered])
+        gaps += [Gap(*part, Cause.REPAIRABLE) for part in rest]
     return sorted(gaps)
 
 

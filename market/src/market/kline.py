@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import re
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from market.errors import DataError
@@ -46,6 +47,65 @@ class Kline(NamedTuple):
     taker_buy_base_asset_volume: str
     taker_buy_quote_asset_volume: str
     ignore: str = "0"
+
+
+#: Digits before the point that the store keeps of a price and of an amount; eight after it.
+PRICE_DIGITS = 12
+AMOUNT_DIGITS = 20
+_DECIMALS = 8
+_PRICE = rf"[0-9]{{1,{PRICE_DIGITS}}}\.[0-9]{{{_DECIMALS}}}"
+_AMOUNT = rf"[0-9]{{1,{AMOUNT_DIGITS}}}\.[0-9]{{{_DECIMALS}}}"
+_IGNORE = r"[ -\[\]-~]{0,40}"
+_TIME = "[0-9]{1,15}"
+#: A kline as one line; one match is cheaper than looking at twelve fields.
+_EXACT = re.compile(
+    "\t".join(
+        (_TIME, *[_PRICE] * 4, _AMOUNT, _TIME, _AMOUNT, "[0-9]{1,18}", _AMOUNT, _AMOUNT, _IGNORE)
+    )
+)
+_DECIMAL_FIELDS = {
+    "open": PRICE_DIGITS,
+    "high": PRICE_DIGITS,
+    "low": PRICE_DIGITS,
+    "close": PRICE_DIGITS,
+    "volume": AMOUNT_DIGITS,
+    "quote_asset_volume": AMOUNT_DIGITS,
+    "taker_buy_base_asset_volume": AMOUNT_DIGITS,
+    "taker_buy_quote_asset_volume": AMOUNT_DIGITS,
+}
+
+
+def exact_kline(kline: Kline) -> Kline:
+    """Return the kline with its numbers at exactly eight decimals, as Binance writes them.
+
+    Raises:
+        DataError: a value has more digits than can be kept, or is not what its field holds.
+    """
+    if _EXACT.fullmatch("\t".join(map(str, kline))):
+        return kline
+    written = {name: _exact(kline, name, digits) for name, digits in _DECIMAL_FIELDS.items()}
+    exact = Kline(**{**kline._asdict(), **written})
+    if not _EXACT.fullmatch("\t".join(map(str, exact))):
+        raise DataError(
+            f"kline {kline.open_time_ms} holds a time, a count or an unused field"
+            f" that can't be true: {tuple(kline)!r}"
+        )
+    return exact
+
+
+def _exact(kline: Kline, name: str, digits: int) -> str:
+    value = getattr(kline, name)
+    try:
+        number = Decimal(value)
+        rounded = number.quantize(Decimal(1).scaleb(-_DECIMALS))
+    except InvalidOperation:
+        number = rounded = Decimal("NaN")
+    if rounded != number or rounded.is_signed() or rounded.adjusted() >= digits:
+        raise DataError(
+            f"{name} of kline {kline.open_time_ms} was {value!r}; expected a number of at most"
+            f" {digits} digits and {_DECIMALS} decimals, not negative"
+        )
+    return f"{rounded:f}"
 
 
 def is_irregular(kline: Kline, interval: Interval) -> bool:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError
 
-from market.errors import SchemaMismatch, SettingsError, StoreUnavailable
+from market.errors import SchemaMismatch, SettingsError, StoreConflict
+from market.store.faults import translated
 
 _VALID_URLS = "sqlite:///path or mysql://user:password@host:port/database"
-#: Driver error numbers that say "nobody answers", not "the statement is wrong".
-_MYSQL_AWAY = frozenset({1040, 1042, 1044, 1045, 1049, 1053, 1205, 1213, 1317, 2002, 2003})
-_MYSQL_AWAY_CLIENT = range(2000, 2100)
-_SQLITE_AWAY = ("locked", "unable to open", "disk I/O", "disk is full")
+_READ_ONLY = "klinecast_read_only"
+#: How often a transaction that lost against another one is run again.
+_ATTEMPTS = 12
+_FIRST_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 0.5
+
+_Result = TypeVar("_Result")
 
 
 class Store:
@@ -38,22 +44,38 @@ class Store:
         """Open a transaction that commits at the end of the block.
 
         Raises:
-            StoreUnavailable: the database does not answer.
+            StoreUnavailable: the database does not answer, or another transaction was in
+                the way (`StoreConflict`); nothing was written.
+            SchemaMismatch: a table is missing.
+            SettingsError: the URL's user may not do this.
         """
-        with _translated(self.engine.url), self.engine.begin() as connection:
+        with translated(self.engine.url), self.engine.begin() as connection:
             yield connection
+
+    def transact(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Run `work` in a transaction, again where another one was in the way.
+
+        `work` must change nothing but the database. Raises as `begin` does.
+        """
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                with self.begin() as connection:
+                    return work(connection)
+            except StoreConflict:
+                pause_s = min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S)
+                time.sleep(pause_s * random.uniform(0.5, 1.0))
+        with self.begin() as connection:
+            return work(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a read-only view of one moment.
+        """Open a view of one moment, for reading only: what is written in it is lost.
 
-        Raises:
-            StoreUnavailable: the database does not answer.
+        Raises as `begin` does.
         """
-        options = {"klinecast_read_only": True}
         with (
-            _translated(self.engine.url),
-            self.engine.connect().execution_options(**options) as connection,
+            translated(self.engine.url),
+            self.engine.connect().execution_options(**{_READ_ONLY: True}) as connection,
         ):
             yield connection
 
@@ -97,18 +119,7 @@ def open_store(url: str, *, pool_size: int = 5) -> Store:
     parsed = parse_store_url(url)
     if parsed.get_backend_name() == "sqlite":
         return Store(_sqlite_engine(parsed))
-    # Traps of the driver: without use_pure=False the C extension may be lost in
-    # silence, and only LOCAL INFILE makes bulk loads fast.
-    engine = create_engine(
-        parsed,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        connect_args={"use_pure": False, "allow_local_infile": True, "connection_timeout": 10},
-    )
-    event.listen(engine, "connect", _prepare_mysql)
-    return Store(engine)
+    return Store(_mysql_engine(parsed, pool_size))
 
 
 def parse_store_url(url: str) -> URL:
@@ -120,10 +131,10 @@ def parse_store_url(url: str) -> URL:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError("KLINECAST_STORE_URL", "(unreadable)", _VALID_URLS) from None
     if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        return parsed
+        return parsed.set(drivername="sqlite", database=_expanded(str(parsed.database)))
     if backend in ("mysql", "mariadb") and parsed.database:
         return parsed.set(drivername="mysql+mysqlconnector")
     raise SettingsError(
@@ -131,18 +142,27 @@ def parse_store_url(url: str) -> URL:
     )
 
 
+def _expanded(path: str) -> str:
+    return str(Path(path).expanduser()) if path.startswith("~") else path
+
+
 def _sqlite_engine(url: URL) -> Engine:
-    Path(str(url.database)).expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(str(url.database)).absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            "KLINECAST_STORE_URL", str(url), f"a folder that can be made ({error.strerror})"
+        ) from error
     engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin below decides, not the driver
+        _set_wal(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
-            "busy_timeout=30000",
             "temp_store=MEMORY",
             "cache_size=-65536",
         ):
@@ -152,34 +172,51 @@ def _sqlite_engine(url: URL) -> Engine:
     def begin(connection: Connection) -> None:
         # A deferred transaction that turns to writing fails at once when another one
         # wrote meanwhile; writers therefore say so from the start.
-        mode = connection.get_execution_options().get("klinecast_read_only")
-        connection.exec_driver_sql("BEGIN" if mode else "BEGIN IMMEDIATE")
+        read_only = connection.get_execution_options().get(_READ_ONLY)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
 
 
-def _prepare_mysql(connection: Any, _record: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET SESSION time_zone = '+00:00'")
-        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+def _set_wal(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on.
+
+    The first switch of a new file wants it alone, and SQLite does not wait for that.
+    """
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
-@contextmanager
-def _translated(url: URL) -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        if not _is_away(error):
-            raise
-        where = url.render_as_string(hide_password=True)
-        raise StoreUnavailable(
-            f"the store at {where} does not answer: {error.orig}",
-            hint="Start the database, or correct KLINECAST_STORE_URL.",
-        ) from error
+def _mysql_engine(url: URL, pool_size: int) -> Engine:
+    # Traps of the driver: without use_pure=False the C extension may be lost in
+    # silence, and only LOCAL INFILE makes bulk loads fast.
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={"use_pure": False, "allow_local_infile": True, "connection_timeout": 10},
+    )
 
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION time_zone = '+00:00'")
+            # Readers see one moment; writers below see what is committed.
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
-def _is_away(error: DBAPIError) -> bool:
-    if isinstance(error.orig, sqlite3.Error):
-        return any(words in str(error.orig) for words in _SQLITE_AWAY)
-    number = getattr(error.orig, "errno", 0)
-    return number in _MYSQL_AWAY or number in _MYSQL_AWAY_CLIENT
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # Writers that read under locks of ranges would block each other for nothing.
+        if not connection.get_execution_options().get(_READ_ONLY):
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    return engine

@@ -7,12 +7,14 @@ forecast breaks the chain. A forecast is written here before it is served.
 from __future__ import annotations
 
 import hashlib
+import random
+import time
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, select
 from sqlalchemy.exc import IntegrityError
 
-from market.errors import Conflict
+from market.errors import Conflict, InvalidParameter
 from market.forecast import Forecast
 from market.interval import Interval
 from market.store import tables as t
@@ -22,7 +24,8 @@ from market.store.symbols import Series, find_series
 
 #: The `previous_hash` of a chain's first row.
 GENESIS = "0" * 64
-_RETRIES = 5
+_ATTEMPTS = 30
+_LONGEST_PAUSE_S = 0.2
 
 
 class BrokenLink(NamedTuple):
@@ -41,20 +44,23 @@ def append_forecast(store: Store, forecast: Forecast) -> Forecast:
         Conflict: other writers kept extending the chain first.
     """
     interval = Interval.parse(forecast.interval)
-    for _ in range(_RETRIES):
+
+    def work(connection: Connection) -> Forecast:
+        series = find_series(connection, forecast.symbol, interval)
+        stored = find_forecast(connection, series, forecast.version, forecast.cutoff_ms)
+        if stored is None:
+            _append(connection, series, forecast)
+        return stored or forecast
+
+    for attempt in range(_ATTEMPTS):
         try:
-            with store.begin() as connection:
-                series = find_series(connection, forecast.symbol, interval)
-                stored = find_forecast(connection, series, forecast.version, forecast.cutoff_ms)
-                if stored is not None:
-                    return stored
-                _append(connection, series, forecast)
-                return forecast
+            return store.transact(work)
         except IntegrityError:
-            continue  # another writer took this place in the chain, or wrote this forecast
+            # Another writer took this place in the chain, or wrote this forecast.
+            time.sleep(random.uniform(0, min(0.005 * 2**attempt, _LONGEST_PAUSE_S)))
     raise Conflict(
         f"forecast {forecast.forecast_id} could not be appended:"
-        f" other writers came first {_RETRIES} times"
+        f" other writers came first {_ATTEMPTS} times"
     )
 
 
@@ -97,10 +103,17 @@ def find_forecast(
 
 
 def read_forecast(connection: Connection, identity: str) -> Forecast | None:
-    """Return the forecast of that `forecast_id`, if there is one."""
-    symbol, interval, version, cutoff_ms = identity.split("|")
-    series = find_series(connection, symbol, Interval.parse(interval))
-    return find_forecast(connection, series, version, int(cutoff_ms))
+    """Return the forecast of that `forecast_id`, if there is one.
+
+    Raises:
+        InvalidParameter: the text is not the id of a forecast.
+        NotFound: the store does not know the symbol.
+    """
+    parts = identity.split("|")
+    if len(parts) != 4 or not parts[3].isdecimal():
+        raise InvalidParameter("forecast_id", identity, "SYMBOL|INTERVAL|VERSION|CUTOFF_MS")
+    series = find_series(connection, parts[0], Interval.parse(parts[1]))
+    return find_forecast(connection, series, parts[2], int(parts[3]))
 
 
 def read_forecasts(
@@ -129,7 +142,10 @@ def read_forecasts(
 
 
 def verify_chain(connection: Connection, series: Series, model: str) -> list[BrokenLink]:
-    """Return every row of a chain whose hash does not hold; empty for an honest ledger."""
+    """Return every row of a chain whose hash does not hold; empty for an honest ledger.
+
+    Rows removed from the end leave no trace in the chain itself.
+    """
     f = t.forecasts.c
     query = (
         select(f.id, f.payload, f.previous_hash, f.hash)

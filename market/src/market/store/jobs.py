@@ -19,6 +19,7 @@ from market.store import tables as t
 from market.store.engine import Store
 
 ENDED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
+_ATTEMPTS = 10
 
 
 def submit_job(store: Store, kind: str, request: dict[str, Any], now_ms: int) -> tuple[Job, bool]:
@@ -26,10 +27,13 @@ def submit_job(store: Store, kind: str, request: dict[str, Any], now_ms: int) ->
 
     Returns:
         The job, and whether it is a new one.
+
+    Raises:
+        Conflict: others queued and ended the same request at every try.
     """
     job_id = secrets.token_hex(8)
     body = orjson.dumps(request, option=orjson.OPT_SORT_KEYS)
-    row = {
+    row: dict[str, Any] = {
         "id": job_id,
         "kind": kind,
         "state": "queued",
@@ -40,17 +44,27 @@ def submit_job(store: Store, kind: str, request: dict[str, Any], now_ms: int) ->
         "changed_ms": now_ms,
         "active_key": hashlib.sha256(kind.encode() + b"\n" + body).hexdigest(),
     }
-    try:
-        with store.begin() as connection:
-            connection.execute(t.jobs.insert().values(**row))
-            return read_job(connection, job_id), True
-    except IntegrityError:
-        with store.read() as connection:
-            query = select(t.jobs).where(t.jobs.c.active_key == row["active_key"])
-            found = connection.execute(query).one_or_none()
-    if found is None:  # it ended between the two statements
-        return submit_job(store, kind, request, now_ms)
-    return _job(found), False
+    for _ in range(_ATTEMPTS):
+        try:
+            return store.transact(lambda connection: _insert(connection, row)), True
+        except IntegrityError:
+            found = _read_active(store, row["active_key"])
+        if found is not None:
+            return found, False
+        # It ended between the two looks: the next try may queue a new one.
+    raise Conflict(f"the {kind} could not be queued: others like it kept coming and ending")
+
+
+def _insert(connection: Connection, row: dict[str, Any]) -> Job:
+    connection.execute(t.jobs.insert().values(**row))
+    return read_job(connection, row["id"])
+
+
+def _read_active(store: Store, active_key: str) -> Job | None:
+    with store.read() as connection:
+        query = select(t.jobs).where(t.jobs.c.active_key == active_key)
+        found = connection.execute(query).one_or_none()
+    return None if found is None else _job(found)
 
 
 def read_job(connection: Connection, job_id: str) -> Job:
@@ -77,17 +91,18 @@ def take_job(store: Store, kind: str, owner: str, clock_ms: int, lease_ms: int) 
     """Take the oldest job that waits, or whose worker's lease ran out; `None` if there is none."""
     j = t.jobs.c
     free = or_(j.state == "queued", (j.state == "running") & (j.lease_until_ms < clock_ms))
-    with store.begin() as connection:
-        query = select(j.id).where(j.kind == kind, free).order_by(j.created_ms, j.id).limit(1)
-        job_id = connection.execute(query).scalar_one_or_none()
-        if job_id is None:
-            return None
-        taken = connection.execute(
-            t.jobs.update()
-            .where(j.id == job_id, free)
-            .values(state="running", lease_owner=owner, lease_until_ms=clock_ms + lease_ms)
-        )
-        return read_job(connection, job_id) if taken.rowcount == 1 else None
+    oldest = select(j.id).where(j.kind == kind, free).order_by(j.created_ms, j.id).limit(1)
+    lease = {"state": "running", "lease_owner": owner, "lease_until_ms": clock_ms + lease_ms}
+
+    def work(connection: Connection) -> Job | None:
+        while (job_id := connection.execute(oldest).scalar_one_or_none()) is not None:
+            take = t.jobs.update().where(j.id == job_id, free).values(**lease)
+            if connection.execute(take).rowcount == 1:
+                return read_job(connection, job_id)
+            # Another worker was quicker: look for the next one.
+        return None
+
+    return store.transact(work)
 
 
 def report_job(
@@ -135,37 +150,33 @@ def cancel_job(store: Store, job_id: str, now_ms: int) -> Job:
         NotFound: there is none of that id.
         Conflict: it has ended already.
     """
-    with store.begin() as connection:
+    j = t.jobs.c
+    ended = {
+        "state": "cancelled",
+        "changed_ms": now_ms,
+        "active_key": None,
+        "lease_owner": None,
+        "lease_until_ms": None,
+    }
+
+    def work(connection: Connection) -> Job:
+        running = t.jobs.update().where(j.id == job_id, j.state.not_in(ENDED)).values(**ended)
+        cancelled = connection.execute(running).rowcount == 1
         job = read_job(connection, job_id)
-        if job.state in ENDED:
+        if not cancelled:
             raise Conflict(f"job {job_id} is {job.state} and can't be cancelled")
-        connection.execute(
-            t.jobs.update()
-            .where(t.jobs.c.id == job_id)
-            .values(
-                state="cancelled",
-                changed_ms=now_ms,
-                active_key=None,
-                lease_owner=None,
-                lease_until_ms=None,
-            )
-        )
-        return read_job(connection, job_id)
+        return job
+
+    return store.transact(work)
 
 
 def _update(store: Store, job_id: str, owner: str, **values: Any) -> None:
     j = t.jobs.c
-    with store.begin() as connection:
-        mine = t.jobs.update().where(j.id == job_id, j.lease_owner == owner, j.state == "running")
-        connection.execute(mine.values(**values))
-        # MySQL counts changed rows, not matched ones: look instead of counting.
-        row = connection.execute(select(j.lease_owner, j.state).where(j.id == job_id)).one_or_none()
-        ending = values.get("state", "running")
-        kept = (ending == "running" and row == (owner, "running")) or (
-            row is not None and ending != "running" and row.state == ending
-        )
-        if not kept:
-            raise Conflict(f"job {job_id} is no longer held by {owner}")
+    mine = t.jobs.update().where(j.id == job_id, j.lease_owner == owner, j.state == "running")
+    # The driver counts rows that matched, also where nothing changed.
+    kept = store.transact(lambda connection: connection.execute(mine.values(**values)).rowcount)
+    if kept != 1:
+        raise Conflict(f"job {job_id} is no longer held by {owner}")
 
 
 def _job(row: Row[Any]) -> Job:

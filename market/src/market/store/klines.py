@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, func, literal, or_, select
+from sqlalchemy import Connection, Select, and_, cast, func, literal, or_, select
+from sqlalchemy.dialects import mysql
 
-from market.kline import Kline, is_irregular
+from market.kline import Kline, exact_kline, is_irregular
 from market.store import tables as t
+from market.store.bulk import (
+    KLINE_COLUMNS,
+    KLINE_KEY,
+    KLINE_VALUES,
+    KlineRow,
+    insert_if_new,
+    insert_rows,
+)
 from market.store.engine import Store
 from market.store.outbox import announce, kline_key
-from market.store.symbols import Series
+from market.store.symbols import Series, lock_symbol
 from market.store.upsert import upsert_from_select
 
-_KEY = ("symbol_id", "interval_id", "open_time_ms")
-_VALUES = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "close_time_ms",
-    "quote_asset_volume",
-    "number_of_trades",
-    "taker_buy_base_asset_volume",
-    "taker_buy_quote_asset_volume",
-    "ignore",
-)
-_COLUMNS = (*_KEY, *_VALUES, "irregular", "batch_id")
 # The unused field is not part of what a kline says: the archive and REST may differ in it.
-_COMPARED = tuple(name for name in _VALUES if name != "ignore")
+_COMPARED = tuple(name for name in KLINE_VALUES if name != "ignore")
+_DECIMALS = frozenset(KLINE_VALUES) - {"close_time_ms", "number_of_trades", "ignore"}
 
 
 class Source(StrEnum):
@@ -68,31 +62,67 @@ def write_klines(
     batch: Batch,
     *,
     announce_from_ms: int | None = None,
+    known_empty: bool = False,
 ) -> Written:
     """Store closed klines in one transaction; writing the same again changes nothing.
 
     A stored kline whose values differ is replaced and its old values are kept as a revision.
     Of several klines with one open time the last wins. Klines opening at
-    `announce_from_ms` or later that are new or changed are announced in the outbox.
+    `announce_from_ms` or later that are new or changed are announced in the outbox. Where
+    nothing is stored in the klines' range, `known_empty` is the quicker way; where that
+    turns out to be wrong the result is the same.
 
     Raises:
         StoreUnavailable: the database does not answer; nothing was written.
+        DataError: a kline can't be kept exactly; nothing was written.
     """
-    by_open = {kline.open_time_ms: kline for kline in klines}
+    by_open = {kline.open_time_ms: exact_kline(kline) for kline in klines}
     if not by_open:
         return Written(0, 0)
-    with store.begin() as connection:
-        batch_id = _write_batch(connection, series, batch, len(by_open))
-        _stage(connection, series, by_open, batch_id)
-        touched = _touched_opens(connection, batch_id)
-        changed = _write_revisions(connection, batch_id, batch.fetched_at_ms)
-        if touched:
-            upsert_from_select(connection, t.klines, _COLUMNS, _different(batch_id))
-        connection.execute(t.kline_staging.delete().where(t.kline_staging.c.batch_id == batch_id))
+    ordered = [by_open[open_ms] for open_ms in sorted(by_open)]
+
+    def work(connection: Connection) -> Written:
+        lock_symbol(connection, series.symbol_id)
+        batch_id = _write_batch(connection, series, batch, len(ordered))
+        rows = _rows(series, ordered, batch_id)
+        if known_empty and insert_if_new(connection, t.klines, rows):
+            touched, changed = list(by_open), 0
+        else:
+            touched, changed = _merge(connection, rows, batch_id, batch.fetched_at_ms)
+            if not touched and not _is_archive(batch.source):
+                _drop_batch(connection, batch_id)
         if announce_from_ms is not None:
             keys = [kline_key(series, ms) for ms in touched if ms >= announce_from_ms]
             announce(connection, "klines", keys, batch.fetched_at_ms)
-    return Written(len(touched) - changed, changed)
+        return Written(len(touched) - changed, changed)
+
+    return store.transact(work)
+
+
+def _rows(series: Series, klines: Sequence[Kline], batch_id: int) -> list[KlineRow]:
+    head = (series.symbol_id, series.interval.number)
+    return [
+        (*head, *kline, int(is_irregular(kline, series.interval)), batch_id) for kline in klines
+    ]
+
+
+def _merge(
+    connection: Connection, rows: Sequence[KlineRow], batch_id: int, replaced_at_ms: int
+) -> tuple[list[int], int]:
+    """Return the open times that are new or changed, and how many are changed."""
+    insert_rows(connection, t.kline_staging, rows)
+    query = _different(batch_id).with_only_columns(t.kline_staging.c.open_time_ms)
+    touched = list(connection.execute(query).scalars())
+    changed = 0
+    if touched:
+        changed = _write_revisions(connection, batch_id, replaced_at_ms)
+        upsert_from_select(connection, t.klines, KLINE_COLUMNS, _different(batch_id))
+    connection.execute(t.kline_staging.delete().where(t.kline_staging.c.batch_id == batch_id))
+    return touched, changed
+
+
+def _is_archive(source: Source) -> bool:
+    return source in (Source.ARCHIVE_MONTHLY, Source.ARCHIVE_DAILY)
 
 
 def _write_batch(connection: Connection, series: Series, batch: Batch, rows: int) -> int:
@@ -113,49 +143,15 @@ def _write_batch(connection: Connection, series: Series, batch: Batch, rows: int
     return int(key[0])
 
 
-def _stage(
-    connection: Connection, series: Series, by_open: dict[int, Kline], batch_id: int
-) -> None:
-    head = (series.symbol_id, series.interval.number)
-    rows = [
-        (*head, *kline, int(is_irregular(kline, series.interval)), batch_id)
-        for kline in by_open.values()
-    ]
-    # A memory file spares LOAD DATA the disk; a handful of rows is quicker without it.
-    if connection.dialect.name != "sqlite" and len(rows) > 100 and hasattr(os, "memfd_create"):
-        _load_data(connection, rows)
-        return
-    names = ", ".join(_quoted(connection, name) for name in _COLUMNS)
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    connection.exec_driver_sql(
-        f"INSERT INTO kline_staging ({names}) VALUES ({', '.join([mark] * len(_COLUMNS))})",  # noqa: S608  constants only
-        rows,
-    )
-
-
-def _load_data(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    content = "".join("\t".join(map(str, row)) + "\n" for row in rows).encode("ascii")
-    handle = os.memfd_create("klines")
-    try:
-        with os.fdopen(handle, "wb", closefd=False) as file:
-            file.write(content)
-        names = ", ".join(_quoted(connection, name) for name in _COLUMNS)
-        path = f"/proc/self/fd/{handle}"
-        connection.exec_driver_sql(
-            f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE kline_staging"
-            f" CHARACTER SET ascii ({names})"
-        )
-    finally:
-        os.close(handle)
-
-
-def _quoted(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)
+def _drop_batch(connection: Connection, batch_id: int) -> None:
+    # A batch that brought nothing new is worth a row only where it says that a file of
+    # the archive needs no second look.
+    connection.execute(t.ingest_batches.delete().where(t.ingest_batches.c.id == batch_id))
 
 
 def _pairs(*, outer: bool) -> Any:
     s, k = t.kline_staging, t.klines
-    same = and_(*(s.c[name] == k.c[name] for name in _KEY))
+    same = and_(*(s.c[name] == k.c[name] for name in KLINE_KEY))
     return s.join(k, same, isouter=outer)
 
 
@@ -167,21 +163,20 @@ def _differs() -> Any:
 def _different(batch_id: int) -> Select[Any]:
     s, k = t.kline_staging.c, t.klines.c
     return (
-        select(*(s[name] for name in _COLUMNS))
+        select(*(s[name] for name in KLINE_COLUMNS))
         .select_from(_pairs(outer=True))
         .where(s.batch_id == batch_id, or_(k.open_time_ms.is_(None), _differs()))
     )
 
 
-def _touched_opens(connection: Connection, batch_id: int) -> list[int]:
-    query = _different(batch_id).with_only_columns(t.kline_staging.c.open_time_ms)
-    return list(connection.execute(query).scalars())
-
-
 def _write_revisions(connection: Connection, batch_id: int, replaced_at_ms: int) -> int:
-    names = (*_COLUMNS, "replaced_at_ms", "replaced_by_batch_id")
+    names = (*KLINE_COLUMNS, "replaced_at_ms", "replaced_by_batch_id")
     old = (
-        select(*(t.klines.c[name] for name in _COLUMNS), literal(replaced_at_ms), literal(batch_id))
+        select(
+            *(t.klines.c[name] for name in KLINE_COLUMNS),
+            literal(replaced_at_ms),
+            literal(batch_id),
+        )
         .select_from(_pairs(outer=False))
         .where(t.kline_staging.c.batch_id == batch_id, _differs())
     )
@@ -208,19 +203,25 @@ def read_klines(
     side open. Numbers have the digits Binance wrote.
     """
     open_time = t.klines.c.open_time_ms
-    query = select(open_time, *(t.klines.c[name] for name in _VALUES)).where(_of(series))
+    query = select(open_time, *_values(connection)).where(_of(series))
     if start_ms is not None:
         query = query.where(open_time >= start_ms)
     if end_ms is not None:
         query = query.where(open_time < end_ms)
     query = query.order_by(open_time.desc() if newest else open_time).limit(limit)
-    klines = [_kline(row) for row in connection.execute(query)]
+    klines = [Kline(*row) for row in connection.execute(query)]
     return klines[::-1] if newest else klines
 
 
-def _kline(row: Any) -> Kline:
-    o, h, lo, c, v, q, tb, tq = (str(row[i]) for i in (1, 2, 3, 4, 5, 7, 9, 10))
-    return Kline(row[0], o, h, lo, c, v, row[6], q, row[8], tb, tq, row[11])
+def _values(connection: Connection) -> list[Any]:
+    """Return the columns that make a Kline, numbers as the text Binance wrote.
+
+    The driver's own Decimals take four times as long, and print small ones as 1E-8.
+    """
+    k = t.klines.c
+    if connection.dialect.name == "sqlite":
+        return [k[name] for name in KLINE_VALUES]
+    return [cast(k[name], mysql.CHAR()) if name in _DECIMALS else k[name] for name in KLINE_VALUES]
 
 
 def iter_klines(
@@ -260,7 +261,7 @@ def read_newest_open(connection: Connection, series: Series) -> int | None:
 def read_ingested_urls(connection: Connection, series: Series) -> dict[str, str | None]:
     """Return the archive files already stored of a series: url -> sha256."""
     b = t.ingest_batches.c
-    archive = (Source.ARCHIVE_MONTHLY.value, Source.ARCHIVE_DAILY.value)
+    archive = [source.value for source in Source if _is_archive(source)]
     query = (
         select(b.url, b.sha256)
         .where(

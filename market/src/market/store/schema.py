@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -9,9 +11,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
+from market.errors import StoreConflict
 from market.store.engine import Store
+
+_PATIENCE_S = 60
 
 
 def migrate(store: Store) -> tuple[str | None, str]:
@@ -23,11 +28,27 @@ def migrate(store: Store) -> tuple[str | None, str]:
         StoreUnavailable: the database does not answer.
     """
     config = _config()
-    with store.begin() as connection:
+    with store.begin() as connection, _alone(connection):
         before = current_revision(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return before, head_revision()
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Keep other migrations out: on MySQL each statement on the schema commits by itself."""
+    if connection.dialect.name == "sqlite":  # its transactions cover the schema too
+        yield
+        return
+    name = f"klinecast:{connection.engine.url.database}"[:64]
+    query = select(func.get_lock(name, _PATIENCE_S))
+    if connection.execute(query).scalar_one() != 1:
+        raise StoreConflict(f"another migration of the store has not ended in {_PATIENCE_S} s")
+    try:
+        yield
+    finally:
+        connection.execute(select(func.release_lock(name)))
 
 
 def current_revision(connection: Connection) -> str | None:

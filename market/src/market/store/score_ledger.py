@@ -17,26 +17,32 @@ _KEY = ("symbol_id", "interval_id", "version", "step", "kind")
 
 
 def write_score_cards(store: Store, cards: Sequence[ScoreCard]) -> None:
-    """Store score cards; one of the same version, step and kind is replaced."""
+    """Store score cards; one of the same version, step and kind is replaced.
+
+    Raises:
+        NotFound: the store does not know a card's symbol.
+    """
     if not cards:
         return
-    with store.begin() as connection:
-        rows = []
-        for card in cards:
-            series = find_series(connection, card.symbol, Interval.parse(card.interval))
-            rows.append(
-                {
-                    "symbol_id": series.symbol_id,
-                    "interval_id": series.interval.number,
-                    "model": card.model,
-                    "version": card.version,
-                    "step": card.step,
-                    "kind": card.kind,
-                    "to_ms": card.to_ms,
-                    "card": card.model_dump_json(),
-                }
-            )
-        upsert(connection, t.score_cards, rows, key=_KEY)
+    store.transact(
+        lambda connection: upsert(
+            connection, t.score_cards, [_row(connection, card) for card in cards], key=_KEY
+        )
+    )
+
+
+def _row(connection: Connection, card: ScoreCard) -> dict[str, object]:
+    series = find_series(connection, card.symbol, Interval.parse(card.interval))
+    return {
+        "symbol_id": series.symbol_id,
+        "interval_id": series.interval.number,
+        "model": card.model,
+        "version": card.version,
+        "step": card.step,
+        "kind": card.kind,
+        "to_ms": card.to_ms,
+        "card": card.model_dump_json(),
+    }
 
 
 def read_score_cards(
@@ -50,10 +56,10 @@ def read_score_cards(
     """Return the cards that match, of each model's newest version, ordered by series and step."""
     c = t.score_cards.c
     query = (
-        select(c.symbol_id, c.interval_id, c.model, c.kind, c.version, c.to_ms, c.card)
+        select(c.symbol_id, c.interval_id, c.model, c.kind, c.version, c.card)
         .join(t.symbols, t.symbols.c.id == c.symbol_id)
         .where(t.symbols.c.venue == VENUE)
-        .order_by(t.symbols.c.symbol, c.interval_id, c.model, c.kind, c.to_ms, c.version, c.step)
+        .order_by(t.symbols.c.symbol, c.interval_id, c.model, c.kind, c.step)
     )
     if symbol is not None:
         query = query.where(t.symbols.c.symbol == symbol)
@@ -63,10 +69,12 @@ def read_score_cards(
         query = query.where(c.model == model)
     if kind is not None:
         query = query.where(c.kind == kind)
-    newest: dict[tuple[object, ...], tuple[str, list[ScoreCard]]] = {}
+    groups: dict[tuple[object, ...], dict[str, list[ScoreCard]]] = {}
     for row in connection.execute(query):
-        group = (row.symbol_id, row.interval_id, row.model, row.kind)
-        if group not in newest or newest[group][0] != row.version:
-            newest[group] = (row.version, [])
-        newest[group][1].append(ScoreCard.model_validate_json(row.card))
-    return [card for _, cards in newest.values() for card in cards]
+        versions = groups.setdefault((row.symbol_id, row.interval_id, row.model, row.kind), {})
+        versions.setdefault(row.version, []).append(ScoreCard.model_validate_json(row.card))
+    return [card for versions in groups.values() for card in max(versions.values(), key=_age)]
+
+
+def _age(cards: list[ScoreCard]) -> tuple[int, str]:
+    return max(card.to_ms for card in cards), cards[0].version

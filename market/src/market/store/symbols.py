@@ -46,15 +46,42 @@ class SeriesExtent(NamedTuple):
 
 def write_symbols(store: Store, symbols: Iterable[Symbol], seen_ms: int) -> None:
     """Add symbols, or refresh what the exchange says of them."""
-    rows = [
+    wanted = {symbol.symbol: symbol for symbol in symbols}
+    if wanted:
+        store.transact(lambda connection: _refresh(connection, wanted, seen_ms))
+
+
+def _refresh(connection: Connection, wanted: dict[str, Symbol], seen_ms: int) -> None:
+    # Not one upsert: on MySQL each refreshed row would use up a number.
+    stored = {symbol.symbol: (number, symbol) for number, symbol in read_symbols(connection)}
+    fresh = [
         {"venue": VENUE, **symbol._asdict(), "first_seen_ms": seen_ms, "last_seen_ms": seen_ms}
-        for symbol in symbols
+        for name, symbol in wanted.items()
+        if name not in stored
     ]
-    if not rows:
-        return
-    with store.begin() as connection:
-        refreshed = ("base_asset", "quote_asset", "status", "info", "last_seen_ms")
-        upsert(connection, t.symbols, rows, key=("venue", "symbol"), replace=refreshed)
+    described = ("base_asset", "quote_asset", "status", "info")
+    if fresh:  # another process may add the same ones meanwhile
+        upsert(connection, t.symbols, fresh, key=("venue", "symbol"), replace=described)
+    seen = [stored[name] for name in wanted if name in stored]
+    for number, known in seen:
+        symbol = wanted[known.symbol]
+        if symbol != known:
+            values = {name: getattr(symbol, name) for name in described}
+            connection.execute(t.symbols.update().where(t.symbols.c.id == number).values(values))
+    for start in range(0, len(seen), 500):
+        numbers = [number for number, _ in seen[start : start + 500]]
+        connection.execute(
+            t.symbols.update().where(t.symbols.c.id.in_(numbers)).values(last_seen_ms=seen_ms)
+        )
+
+
+def lock_symbol(connection: Connection, symbol_id: int) -> None:
+    """Keep other writers of this symbol's klines out until the transaction ends.
+
+    SQLite has one writer at a time anyway.
+    """
+    query = select(t.symbols.c.id).where(t.symbols.c.id == symbol_id).with_for_update()
+    connection.execute(query)
 
 
 def find_series(connection: Connection, symbol: str, interval: Interval) -> Series:

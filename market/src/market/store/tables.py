@@ -21,7 +21,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
-    Text,
     UniqueConstraint,
 )
 from sqlalchemy.types import TypeEngine
@@ -124,7 +123,7 @@ ingest_batches = Table(
     Column("id", row_id(), primary_key=True, autoincrement=True),
     *_series(),
     Column("source", exact(16), nullable=False),
-    Column("url", Text, nullable=False),
+    Column("url", document(), nullable=False),
     Column("sha256", exact(64)),
     Column("fetched_at_ms", BigInteger, nullable=False),
     Column("rows", Integer, nullable=False),
@@ -194,7 +193,7 @@ score_cards = Table(
     Column("kind", exact(8), nullable=False),
     Column("to_ms", BigInteger, nullable=False),
     Column("card", document(), nullable=False),
-    UniqueConstraint("symbol_id", "interval_id", "version", "step", "kind"),
+    PrimaryKeyConstraint("symbol_id", "interval_id", "version", "step", "kind"),
 )
 
 #: The artefact served for each series; the newest row is the present one.
@@ -206,7 +205,7 @@ champions = Table(
     Column("model", exact(32), nullable=False),
     Column("version", exact(64), nullable=False),
     Column("since_ms", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", document(), nullable=False),
     Index(None, "symbol_id", "interval_id"),
 )
 
@@ -239,7 +238,7 @@ jobs = Table(
     Column("request", document(), nullable=False),
     Column("progress", Float(53), nullable=False),
     Column("steps", document(), nullable=False),
-    Column("error", Text),
+    Column("error", document()),
     Column("created_ms", BigInteger, nullable=False),
     Column("changed_ms", BigInteger, nullable=False),
     Column("lease_owner", exact(64)),

@@ -25,8 +25,9 @@ def number(digits: int, scale: int) -> TypeEngine[Any]:
 
 
 def document() -> TypeEngine[Any]:
-    """Return a long text, for JSON kept byte by byte (hashes depend on it)."""
-    return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+    """Return a long text, kept byte by byte (hashes depend on it)."""
+    text = mysql.MEDIUMTEXT(charset="utf8mb4", collation=EXACT_COLLATION)
+    return Text().with_variant(text, "mysql", "mariadb")
 
 
 def row_id() -> TypeEngine[Any]:
