@@ -1,0 +1,5 @@
+"""`python -m operations`: the same as `klinecast-operate`."""
+
+from operations.cli import main
+
+main()

@@ -1,0 +1,59 @@
+"""Questions to running services over HTTP; every answer is a value, never an exception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from operations.catalogue import Service
+
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a service is ready, and if not, why."""
+
+    ready: bool
+    reason: str
+
+
+def ask_health(service: Service) -> Health:
+    """Ask a service's `/readyz`."""
+    if service.health_url is None:
+        return Health(True, "")
+    try:
+        answer = httpx.get(service.health_url, timeout=_TIMEOUT_S, trust_env=False)
+    except httpx.HTTPError as error:
+        return Health(False, f"port {service.port} does not answer ({type(error).__name__})")
+    if answer.status_code == 200:
+        return Health(True, "")
+    return Health(False, _reasons(answer))
+
+
+def _reasons(answer: httpx.Response) -> str:
+    try:
+        checks: dict[str, str] = answer.json()["checks"]
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status_code} on /readyz"
+    return "; ".join(f"{name}: {reason}" for name, reason in checks.items() if reason != "ok")
+
+
+def fetch_json(url: str, **parameters: str | int) -> Any | None:
+    """Return the JSON a page answers with, None when it answers with anything else."""
+    try:
+        answer = httpx.get(url, params=parameters, timeout=_TIMEOUT_S, trust_env=False)
+        return answer.json() if answer.status_code == 200 else None
+    except (httpx.HTTPError, ValueError):
+        return None
+
+
+def fetch_newest_forecast(history_url: str, symbol: str, interval: str) -> dict[str, Any] | None:
+    """Return the newest forecast the history API serves of a series, None without one."""
+    page = fetch_json(f"{history_url}/v1/forecasts", symbol=symbol, interval=interval, limit=1)
+    if not isinstance(page, dict) or not page.get("forecasts"):
+        return None
+    newest: dict[str, Any] = page["forecasts"][0]
+    return newest
