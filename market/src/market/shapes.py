@@ -76,6 +76,23 @@ class SymbolPage(Shape):
     symbols: list[SymbolShape]
 
 
+class ChampionShape(Shape):
+    """The artefact that serves a series, since when (exchange time), and why it does."""
+
+    symbol: str
+    interval: str
+    model: str
+    version: str
+    since_ms: int
+    reason: str
+
+
+class ChampionPage(Shape):
+    """The answer of `GET /v1/champions`: the present champion first."""
+
+    champions: list[ChampionShape]
+
+
 class StatusShape(Shape):
     """The answer of `GET /v1/status`: the installation in a glance.
 
@@ -109,6 +126,12 @@ class Job(Shape):
     error: str | None
     created_ms: int
     changed_ms: int
+
+
+class JobPage(Shape):
+    """The answer of `GET /v1/jobs`, newest first."""
+
+    jobs: list[Job]
 
 
 class JobAccepted(Shape):
