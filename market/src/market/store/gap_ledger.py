@@ -21,15 +21,6 @@ class LedgerGap(NamedTuple):
     resolved_ms: int | None
 
 
-def lock_series(connection: Connection, series: Series) -> None:
-    """Let writers of one symbol's ledger and watermarks wait for each other.
-
-    The lock is held to the transaction's end. SQLite needs none: it has one writer.
-    """
-    query = select(t.symbols.c.id).where(t.symbols.c.id == series.symbol_id)
-    connection.execute(query.with_for_update())
-
-
 def write_gaps(
     connection: Connection, series: Series, span: tuple[int, int], found: Iterable[Gap], now_ms: int
 ) -> None:
