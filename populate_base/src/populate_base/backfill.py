@@ -11,22 +11,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import stamina
-
 from market.clock import ExchangeClock
-from market.errors import DataError, ExchangeUnavailable, StoreUnavailable
-from market.gaps import Range
+from market.errors import DataError, ExchangeUnavailable
+from market.gaps import Range, subtract_ranges
 from market.kline import Kline
 from market.log import get_logger
 from market.store import Store
-from market.store.klines import Batch, Source, Written, write_klines
+from market.store.klines import Batch, Source
 from market.store.symbols import Series
 from populate_base import metrics
 from populate_base.archive import Archive, Download
 from populate_base.archive_file import ArchiveFile, Period
 from populate_base.causes import Knowledge
 from populate_base.exchange import Exchange
-from populate_base.ledger import read_extent, read_unverified, settle
+from populate_base.ledger import read_extent, read_unverified
+from populate_base.load import settle_patiently, write_patiently
 from populate_base.plan import closed_range, plan_files, plan_pages
 from populate_base.progress import ProgressDisplay
 
@@ -120,7 +119,7 @@ class Backfill:
         for period in (Period.MONTHLY, Period.DAILY):
             files = plan_files(series.symbol, series.interval, period, missing, now_ms)
             if files and not self._archive_away:
-                self._load_files(report, files)
+                self._load_files(report, files, missing)
                 missing = self._settle(report, parts)
         lacking = self._load_pages(report, plan_pages(series.interval, missing), missing)
         return self._settle(report, parts, Knowledge(lacking=tuple(lacking))) if missing else []
@@ -149,14 +148,17 @@ class Backfill:
         now_ms = self._sources.clock.now_ms()
         return settle_patiently(self._store, report.series, parts, now_ms, knowledge or Knowledge())
 
-    def _load_files(self, report: SeriesReport, files: Sequence[ArchiveFile]) -> None:
+    def _load_files(
+        self, report: SeriesReport, files: Sequence[ArchiveFile], missing: Sequence[Range]
+    ) -> None:
         fetched = iter_parallel(self._fetch_file, files, self._pace.downloads)
         for file, result in zip(files, fetched, strict=False):
             if isinstance(result, Download):
                 batch = Batch(
                     file.period.source, result.url, self._sources.clock.now_ms(), result.sha256
                 )
-                self._write(report, result.klines, batch)
+                is_empty = not subtract_ranges([file.span], missing)
+                self._write(report, result.klines, batch, known_empty=is_empty)
             elif result is not None:
                 self._warn(report, result)
             if self._pace.is_stopped() or self._archive_away:
@@ -192,15 +194,22 @@ class Backfill:
                 # Pages reach over near holes: what lies between them is stored already.
                 wanted = [kline for kline in klines if _is_in(series, kline, missing)]
                 batch = Batch(Source.REST, url, self._sources.clock.now_ms())
-                self._write(report, wanted, batch)
+                self._write(report, wanted, batch, known_empty=True)
             asked.append(run)
         return asked
 
-    def _write(self, report: SeriesReport, klines: Sequence[Kline], batch: Batch) -> None:
+    def _write(
+        self, report: SeriesReport, klines: Sequence[Kline], batch: Batch, *, known_empty: bool
+    ) -> None:
         if not klines:
             return
         written = write_patiently(
-            self._store, report.series, klines, batch, report.announce_from_ms
+            self._store,
+            report.series,
+            klines,
+            batch,
+            announce_from_ms=report.announce_from_ms,
+            known_empty=known_empty,
         )
         report.inserted += written.inserted
         report.changed += written.changed
@@ -211,25 +220,6 @@ class Backfill:
 def _is_in(series: Series, kline: Kline, ranges: Iterable[Range]) -> bool:
     slot_ms = series.interval.floor(kline.open_time_ms)
     return any(span.start_ms <= slot_ms < span.end_ms for span in ranges)
-
-
-@stamina.retry(on=StoreUnavailable, attempts=8, timeout=60.0)
-def write_patiently(
-    store: Store, series: Series, klines: Sequence[Kline], batch: Batch, announce_from_ms: int
-) -> Written:
-    """Write klines; a store that is busy or away for a moment is tried again."""
-    written = write_klines(store, series, klines, batch, announce_from_ms=announce_from_ms)
-    labels = (series.symbol, series.interval.value, batch.source.value)
-    metrics.ROWS.labels(*labels).inc(written.inserted + written.changed)
-    return written
-
-
-@stamina.retry(on=StoreUnavailable, attempts=8, timeout=60.0)
-def settle_patiently(
-    store: Store, series: Series, parts: Sequence[Range], now_ms: int, knowledge: Knowledge
-) -> list[Range]:
-    """Settle the ledger; a store that is busy or away for a moment is tried again."""
-    return settle(store, series, parts, now_ms, knowledge)
 
 
 def iter_parallel(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from market.gaps import EXPLAINED, Cause, Gap, Range, explain_missing, subtract_ranges
+from market.gaps import EXPLAINED, Cause, Gap, Range, explain_missing, join_gaps, subtract_ranges
 from populate_base.outages import is_outage
 
 
@@ -36,7 +36,7 @@ def name_causes(
             gaps += _explain(Range(gap.start_ms, gap.end_ms), end_ms, knowledge)
         else:
             gaps.append(gap)
-    return _join(sorted(gaps))
+    return join_gaps(gaps)
 
 
 def _explain(hole: Range, end_ms: int, knowledge: Knowledge) -> list[Gap]:
@@ -48,14 +48,3 @@ def _explain(hole: Range, end_ms: int, knowledge: Knowledge) -> list[Gap]:
     for part in subtract_ranges([rest], fetchable):
         gaps.append(Gap(*part, Cause.OUTAGE if is_outage(part) else Cause.SOURCE_MISSING))
     return gaps
-
-
-def _join(gaps: Sequence[Gap]) -> list[Gap]:
-    joined: list[Gap] = []
-    for gap in gaps:
-        last = joined[-1] if joined else None
-        if last is not None and last.end_ms >= gap.start_ms and last.cause is gap.cause:
-            joined[-1] = Gap(last.start_ms, max(last.end_ms, gap.end_ms), gap.cause)
-        else:
-            joined.append(gap)
-    return joined

@@ -5,26 +5,28 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import orjson
 import typer
+from rich.console import Console
 
 from market import log
 from market.clock import ExchangeClock
-from market.command import parse_interval, run_command, stderr, time_option
-from market.errors import InvalidParameter, NotFound
+from market.command import parse_interval, run_command, stderr, stop_on_signals, time_option
+from market.errors import ExchangeUnavailable, InvalidParameter, NotFound
+from market.exchange_time import time_fetcher
 from market.interval import Interval
 from market.settings import load_settings
 from market.store import Store, open_store
 from market.times import format_time
-from populate_base.archive import Archive
-from populate_base.backfill import Backfill, Pace, SeriesReport, Sources
-from populate_base.exchange import Exchange
+from populate_base.backfill import Backfill, Pace, SeriesReport
 from populate_base.progress import BarProgress, LoggedProgress, ProgressDisplay
 from populate_base.report import render_reports, reports_json
+from populate_base.service import open_sources, run_follow
 from populate_base.settings import PopulateSettings
+from populate_base.status import read_status, status_json, status_table
 from populate_base.universe import register_series
 
 app = typer.Typer(help="Binance klines into the store.", no_args_is_help=True, add_completion=False)
@@ -59,7 +61,7 @@ def backfill(
     settings = load_settings(PopulateSettings)
     log.configure("populate_base", level=_quiet_level(settings))
     span = _read_span(start, end)
-    with _open_sources(settings) as sources, _open_checked(settings) as store:
+    with open_sources(settings) as sources, _open_checked(settings) as store:
         _check_past(span[0], sources.exchange.fetch_time_ms())
         names = list(dict.fromkeys(name.upper() for name in symbol))
         series = register_series(store, sources.exchange, names, interval, sources.clock.now_ms())
@@ -70,6 +72,33 @@ def backfill(
             reports = [work.run(one, *span) for one in series]
         seconds = time.perf_counter() - started_s
     _print_reports(reports, seconds, json)
+
+
+@app.command()
+def follow() -> None:
+    """Backfill every series of the settings, then store klines as they close."""
+    settings = load_settings(PopulateSettings)
+    log.configure("populate_base", level=settings.log_level)
+    run_follow(settings, stop_on_signals())
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Show what the store holds of each series; needs no exchange."""
+    settings = load_settings(PopulateSettings)
+    log.configure("populate_base", level=settings.log_level)
+    clock = ExchangeClock()
+    # Only the lag needs the exchange's time; without it the lag is unknown.
+    with suppress(ExchangeUnavailable):
+        clock.measure(time_fetcher(settings.rest_url, timeout_s=2.0))
+    with _open_checked(settings) as store:
+        statuses = read_status(store, clock)
+    if json:
+        _print_json(status_json(statuses))
+    elif statuses:
+        Console(soft_wrap=True).print(status_table(statuses))
+    else:
+        sys.stdout.write("The store holds no kline yet.\n")
 
 
 def _quiet_level(settings: PopulateSettings) -> str:
@@ -95,17 +124,6 @@ def _check_past(start_ms: int, now_ms: int) -> None:
 
 
 @contextmanager
-def _open_sources(settings: PopulateSettings) -> Iterator[Sources]:
-    clock = ExchangeClock()
-    exchange = Exchange(settings.rest_url, clock)
-    archive = Archive(settings.archive_url, connections=settings.downloads)
-    with ExitStack() as stack:
-        stack.callback(exchange.close)
-        stack.callback(archive.close)
-        yield Sources(exchange, archive, clock)
-
-
-@contextmanager
 def _open_checked(settings: PopulateSettings) -> Iterator[Store]:
     store = open_store(settings.store_url.get_secret_value())
     try:
@@ -126,10 +144,14 @@ def _show_progress() -> Iterator[ProgressDisplay]:
 
 def _print_reports(reports: list[SeriesReport], seconds: float, json: bool) -> None:
     if json:
-        sys.stdout.buffer.write(orjson.dumps(reports_json(reports, seconds)) + b"\n")
+        _print_json(reports_json(reports, seconds))
         return
     for line in render_reports(reports, seconds):
         sys.stdout.write(line + "\n")
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
 
 
 def main() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from market.gaps import (
     EXPLAINED,
-    Gap,
     Range,
     find_missing,
     find_watermark,
@@ -18,9 +17,9 @@ from market.gaps import (
 )
 from market.interval import Interval
 from market.store import Store
-from market.store.gap_ledger import lock_series, read_gaps, write_gaps
+from market.store.gap_ledger import read_gaps, write_gaps
 from market.store.klines import read_klines, read_newest_open, read_open_times
-from market.store.symbols import Series, read_watermark, write_watermark
+from market.store.symbols import Series, lock_symbol, read_watermark, write_watermark
 from populate_base.causes import Knowledge, name_causes
 
 #: Slots looked at in one query, so that years of 1m klines need little memory.
@@ -65,7 +64,7 @@ def settle(
     series: Series,
     parts: Sequence[Range],
     now_ms: int,
-    knowledge: Knowledge = Knowledge(),  # noqa: B008  immutable
+    knowledge: Knowledge,
 ) -> list[Range]:
     """Make ledger and watermark say what of `parts` is missing and why, in one transaction.
 
@@ -75,40 +74,31 @@ def settle(
         The missing ranges of `parts` worth a request, ascending, those after the newest
         stored kline included.
     """
-    with store.begin() as connection:
-        lock_series(connection, series)
+
+    def work(connection: Connection) -> list[Range]:
+        lock_symbol(connection, series.symbol_id)
         extent = read_extent(connection, series)
-        ledger = read_gaps(connection, series, None, None)
         end_ms = 0 if extent is None else series.interval.close_of(extent.newest_open_ms) + 1
         unexplained: list[Range] = []
-        for span in _whole_entries(parts, ledger):
-            missing = _scan(connection, series, span)
+        for part in parts:
+            missing = _scan(connection, series, part)
+            ledger = read_gaps(connection, series, *part)
             gaps = name_causes(missing, ledger, end_ms, knowledge)
-            write_gaps(connection, series, span, gaps, now_ms)
+            write_gaps(connection, series, part, gaps, now_ms)
             explained = [Range(g.start_ms, g.end_ms) for g in gaps if g.cause in EXPLAINED]
             unexplained += subtract_ranges(missing, explained)
         if extent is not None:
-            gaps = read_gaps(connection, series, None, end_ms)
-            start_ms = series.interval.floor(extent.first_open_ms)
-            watermark_ms = find_watermark(series.interval, start_ms, gaps, end_ms)
-            write_watermark(connection, series, watermark_ms)
-    return _common(unexplained, parts)
+            _set_watermark(connection, series, extent, end_ms)
+        return unexplained
+
+    return store.transact(work)
 
 
-def _common(ranges: Sequence[Range], parts: Sequence[Range]) -> list[Range]:
-    return subtract_ranges(ranges, subtract_ranges(ranges, parts))
-
-
-def _whole_entries(parts: Iterable[Range], ledger: Iterable[Gap]) -> list[Range]:
-    # The ledger changes whole entries only: one that touches a part is looked at with it,
-    # which also joins entries that were cut at the end of a part.
-    spans = merge_ranges(parts)
-    touching = [
-        Range(gap.start_ms, gap.end_ms)
-        for gap in ledger
-        if any(gap.start_ms <= span.end_ms and gap.end_ms >= span.start_ms for span in spans)
-    ]
-    return merge_ranges([*spans, *touching])
+def _set_watermark(connection: Connection, series: Series, extent: Extent, end_ms: int) -> None:
+    gaps = read_gaps(connection, series, None, end_ms)
+    start_ms = series.interval.floor(extent.first_open_ms)
+    watermark_ms = find_watermark(series.interval, start_ms, gaps, end_ms)
+    write_watermark(connection, series, watermark_ms)
 
 
 def _scan(connection: Connection, series: Series, span: Range) -> list[Range]:

@@ -84,16 +84,9 @@ def _unzip(content: bytes, file: ArchiveFile) -> str:
 
 
 def _kline(fields: Sequence[str]) -> Kline:
-    o, h, lo, c, v, q, tb, tq = (_eight_decimals(fields[i]) for i in (1, 2, 3, 4, 5, 7, 9, 10))
-    opened, closed = to_milliseconds(int(fields[0])), to_milliseconds(int(fields[6]))
-    return Kline(opened, o, h, lo, c, v, closed, q, int(fields[8]), tb, tq, fields[11])
-
-
-def _eight_decimals(text: str) -> str:
-    if text[-9:-8] == ".":
-        return text
-    whole, _, fraction = text.partition(".")
-    return f"{whole}.{fraction:0<8}"
+    opened, o, h, lo, c, v, closed, q, trades, tb, tq, ignore = fields
+    open_ms, close_ms = to_milliseconds(int(opened)), to_milliseconds(int(closed))
+    return Kline(open_ms, o, h, lo, c, v, close_ms, q, int(trades), tb, tq, ignore)
 
 
 def check_klines(klines: Sequence[Kline], span: Range, origin: str) -> list[Kline]:

@@ -20,6 +20,8 @@ PAGE_KLINES = 1000
 _MAX_FILE_KLINES = 100_000
 #: A daily file costs two requests: with fewer klines in it, a REST page is cheaper.
 _MIN_DAILY_KLINES = 24
+#: Up to so many pages are cheaper than a file of which less than half is wanted.
+_FEW_PAGES = 4
 
 
 def closed_range(interval: Interval, start_ms: int, end_ms: int | None, now_ms: int) -> Range:
@@ -44,8 +46,8 @@ def plan_files(
 ) -> list[ArchiveFile]:
     """Return the archive files worth asking for, oldest first.
 
-    Worth it are files whose period has ended and of which at least half the klines are
-    missing; for less, pages of what is missing cost fewer bytes.
+    Worth it are files whose period has ended and of which half the klines, or more than a
+    few pages of them, are missing; for less, pages of what is missing cost fewer bytes.
     """
     if not period.offers(interval):
         return []
@@ -66,7 +68,7 @@ def _is_worth_it(file: ArchiveFile, absent: int, now_ms: int) -> bool:
         return False
     if file.period is Period.DAILY and file.slots < _MIN_DAILY_KLINES:
         return False
-    return 2 * absent >= file.slots
+    return 2 * absent >= file.slots or absent > _FEW_PAGES * PAGE_KLINES
 
 
 def plan_pages(interval: Interval, missing: Sequence[Range]) -> list[Range]:

@@ -1,0 +1,65 @@
+"""Loading: writes that outlast a store which is busy or away for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import stamina
+
+from market.errors import StoreUnavailable
+from market.gaps import Range
+from market.kline import Kline
+from market.store import Store
+from market.store.klines import Batch, Written, write_klines
+from market.store.symbols import Series
+from populate_base import metrics
+from populate_base.causes import Knowledge
+from populate_base.ledger import settle
+
+_Result = TypeVar("_Result")
+
+
+def write_patiently(
+    store: Store,
+    series: Series,
+    klines: Sequence[Kline],
+    batch: Batch,
+    *,
+    announce_from_ms: int,
+    known_empty: bool,
+) -> Written:
+    """Write klines, see `market.store.klines.write_klines`, and count them.
+
+    Raises:
+        StoreUnavailable: the store stayed away; nothing was written.
+    """
+
+    def write() -> Written:
+        return write_klines(
+            store, series, klines, batch, announce_from_ms=announce_from_ms, known_empty=known_empty
+        )
+
+    written = _patiently(write)
+    rows = metrics.ROWS.labels(series.symbol, series.interval.value, batch.source.value)
+    rows.inc(written.inserted + written.changed)
+    return written
+
+
+def settle_patiently(
+    store: Store, series: Series, parts: Sequence[Range], now_ms: int, knowledge: Knowledge
+) -> list[Range]:
+    """Settle the ledger, see `populate_base.ledger.settle`.
+
+    Raises:
+        StoreUnavailable: the store stayed away; nothing was written.
+    """
+    return _patiently(lambda: settle(store, series, parts, now_ms, knowledge))
+
+
+def _patiently(work: Callable[[], _Result]) -> _Result:
+    # As a decorator stamina would log every argument: months of klines.
+    for attempt in stamina.retry_context(on=StoreUnavailable, attempts=6, timeout=30.0):
+        with attempt:
+            return work()
+    raise AssertionError("the last attempt returns or raises")
