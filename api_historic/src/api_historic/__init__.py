@@ -1,0 +1,1 @@
+"""The history API over the store, and the web page."""

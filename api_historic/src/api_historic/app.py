@@ -1,0 +1,58 @@
+"""The application: routes, errors, health and the web page in one FastAPI app."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from api_historic.binance.routes import build_binance_router
+from api_historic.clock_keeper import start_clock
+from api_historic.native.catalogue import build_catalogue_router
+from api_historic.native.forecasts import build_forecast_router
+from api_historic.native.klines import build_kline_router
+from api_historic.security import SecurityHeaders
+from api_historic.service import VERSION, Service
+from api_historic.web_page import WebPage
+from market.api import install_manners
+
+
+def create_app(
+    service: Service, fetch_time_ms: Callable[[], int], *, web_dir: Path, threads: int
+) -> FastAPI:
+    """Build the app; the store and the exchange are first asked when it runs.
+
+    `threads` requests are answered at once; the store's pool should hold as many.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = threads
+        stop = threading.Event()
+        start_clock(service.clock, fetch_time_ms, stop)
+        yield
+        stop.set()
+        service.store.close()
+
+    # The generated pages load their scripts from elsewhere; /openapi.json holds it all.
+    app = FastAPI(
+        title="Klinecast history API",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    install_manners(app, service.readiness())
+    app.include_router(build_binance_router(service))
+    app.include_router(build_kline_router(service))
+    app.include_router(build_forecast_router(service))
+    app.include_router(build_catalogue_router(service))
+    app.mount("/", WebPage(web_dir), name="web")
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
+    app.add_middleware(SecurityHeaders)
+    return app

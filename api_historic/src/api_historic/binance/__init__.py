@@ -1,0 +1,1 @@
+"""`/api/v3`: the calls Binance's clients make, answered from the store."""

@@ -1,0 +1,150 @@
+"""Reading the parameters of `/v1`: each wrong one gets one clear sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from api_historic.cursor import Position, read_cursor
+from market.errors import InvalidParameter
+from market.forecast import MAX_STEPS
+from market.interval import Interval
+from market.kline import KLINE_FIELDS
+from market.shapes import resolve_symbol
+from market.times import parse_time_ms
+
+#: What `/v1/klines` answers unless asked: all that carries something.
+DEFAULT_FIELDS = KLINE_FIELDS[:-1]
+MAX_KLINES = 100_000
+MAX_FORECASTS = 100
+MAX_JOBS = 1_000
+
+
+def _fields(value: str | list[str]) -> tuple[str, ...]:
+    # FastAPI collects what may be several values in a list.
+    text = value if isinstance(value, str) else ",".join(value)
+    fields = tuple(part.strip() for part in text.split(","))
+    if any(field not in KLINE_FIELDS for field in fields) or len(set(fields)) != len(fields):
+        raise InvalidParameter("fields", text, "different ones of " + " ".join(KLINE_FIELDS))
+    return fields
+
+
+def _integer(name: str, low: int, high: int) -> BeforeValidator:
+    def read(value: Any) -> int:
+        text = str(value)
+        # No number has more than 20 digits: int() of a megabyte of them would take its time.
+        is_integer = text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 20
+        if not is_integer or not low <= int(text) <= high:
+            raise InvalidParameter(name, value, f"an integer from {low} to {high}")
+        return int(text)
+
+    return BeforeValidator(read)
+
+
+def _time(name: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: None if value is None else parse_time_ms(name, value))
+
+
+Chosen = Annotated[Interval, BeforeValidator(Interval.parse)]
+Cursor = Annotated[Position, BeforeValidator(read_cursor)]
+
+
+class Query(BaseModel):
+    """Base of all queries."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class SeriesQuery(Query):
+    """Names a series: `symbol`, or `currency` and `compare`, and `interval`."""
+
+    symbol: str | None = Field(None, description="Such as BTCUSDT.")
+    currency: str | None = Field(None, description="With `compare` in place of `symbol`: BTC.")
+    compare: str | None = Field(None, description="The currency of the prices: USDT.")
+    interval: Chosen = Field(description="One of Binance's sixteen, case-sensitive.")
+
+    def symbol_name(self) -> str:
+        """Return the symbol that is meant."""
+        return resolve_symbol(self.symbol, self.currency, self.compare)
+
+
+class NewestKlinesQuery(SeriesQuery):
+    """The parameters of `GET /v1/klines/latest`."""
+
+    limit: Annotated[int, _integer("limit", 1, MAX_KLINES)] = 1
+    fields: Annotated[tuple[str, ...], BeforeValidator(_fields)] = DEFAULT_FIELDS
+
+
+class KlinesQuery(SeriesQuery):
+    """The parameters of `GET /v1/klines`."""
+
+    start: Annotated[int | None, _time("start")] = Field(
+        None, description="Oldest open time: ms, YYYY-MM-DD or ISO-8601 with offset."
+    )
+    end: Annotated[int | None, _time("end")] = Field(
+        None, description="Open times stay before this one."
+    )
+    cursor: Cursor | None = Field(None, description="`next` of the page before.")
+    limit: Annotated[int, _integer("limit", 1, MAX_KLINES)] = 1_000
+    fields: Annotated[tuple[str, ...], BeforeValidator(_fields)] = DEFAULT_FIELDS
+
+    def check_range(self) -> None:
+        """Check that the range does not end before it starts.
+
+        Raises:
+            InvalidParameter: it does.
+        """
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise InvalidParameter(
+                "end", self.end, f"a time that is not before start, {self.start}"
+            )
+
+
+class ForecastsQuery(SeriesQuery):
+    """The parameters of `GET /v1/forecasts`."""
+
+    model: str | None = Field(None, description="Default: the champion's model.")
+    cutoff_ms: Annotated[int | None, _time("cutoff_ms")] = None
+    horizon: Annotated[int, _integer("horizon", 1, MAX_STEPS)] = MAX_STEPS
+    cursor: Cursor | None = None
+    limit: Annotated[int, _integer("limit", 1, MAX_FORECASTS)] = 1
+
+
+class ScoresQuery(Query):
+    """The parameters of `GET /v1/scores`."""
+
+    symbol: str | None = None
+    interval: Chosen | None = None
+    model: str | None = None
+    kind: Literal["replay", "live"] | None = None
+
+
+class JobsQuery(Query):
+    """The parameters of `GET /v1/jobs`."""
+
+    kind: str | None = None
+    limit: Annotated[int, _integer("limit", 1, MAX_JOBS)] = 100
+
+
+class NoQuery(Query):
+    """No parameters."""
+
+
+def only(model: type[Query]) -> Callable[[Request], Awaitable[None]]:
+    """Return a dependency that refuses parameters a query does not have, and repeated ones."""
+    known = list(model.model_fields)
+    expected = f"one of {', '.join(known)}" if known else "none: this address takes no parameters"
+
+    async def check(request: Request) -> None:
+        names = [name for name, _ in request.query_params.multi_items()]
+        for name in names:
+            if name not in known:
+                raise InvalidParameter("parameter", name, expected)
+            if names.count(name) > 1:
+                values = request.query_params.getlist(name)
+                raise InvalidParameter(name, values, "one value")
+
+    return check

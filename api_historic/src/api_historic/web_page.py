@@ -1,0 +1,55 @@
+"""The web page: static files of one folder at `/`, never anything outside it."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+#: Not every machine's table knows them, and a browser runs no module of another type.
+_TYPES = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+
+
+class WebPage(StaticFiles):
+    """Serves the page's files; each is checked again by its ETag, so an update shows at once."""
+
+    def __init__(self, folder: Path) -> None:
+        for suffix, kind in _TYPES.items():
+            mimetypes.add_type(kind, suffix)
+        super().__init__(directory=folder, html=True, check_dir=False)
+        self._folder = folder
+
+    async def check_config(self) -> None:
+        """Look for the folder on each request instead: the API runs without a page."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return the file of that path, or a 404 that names what is missing."""
+        if not self._folder.is_dir():
+            raise HTTPException(
+                404,
+                f"there is no web page here: the folder {self._folder.name!r} does not exist;"
+                " set HISTORY_WEB_DIR to the folder that holds index.html",
+            )
+        # A dot file or a null byte is never part of a page.
+        if "\0" in path or any(part.startswith(".") for part in path.split("/") if part != "."):
+            raise HTTPException(404, "there is no such page")
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404:
+                raise
+            raise HTTPException(404, f"there is no page at {scope['path']!r}") from None
+        response.headers["Cache-Control"] = "no-cache"
+        return response
