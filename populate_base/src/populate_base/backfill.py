@@ -121,8 +121,10 @@ class Backfill:
             if files and not self._archive_away:
                 self._load_files(report, files, missing)
                 missing = self._settle(report, parts)
-        lacking = self._load_pages(report, plan_pages(series.interval, missing), missing)
-        return self._settle(report, parts, Knowledge(lacking=tuple(lacking))) if missing else []
+        if not missing:
+            return []
+        asked = self._load_pages(report, plan_pages(series.interval, missing), missing)
+        return self._settle(report, parts, Knowledge(lacking=tuple(asked), now_ms=now_ms))
 
     def _mark_unlisted(
         self, report: SeriesReport, parts: Sequence[Range], missing: list[Range]

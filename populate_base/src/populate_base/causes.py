@@ -6,18 +6,24 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from market.gaps import EXPLAINED, Cause, Gap, Range, explain_missing, join_gaps, subtract_ranges
+from market.interval import DAY_MS
 from populate_base.outages import is_outage
+
+#: A day's file is in the archive within days: until then it may bring what REST lacks.
+_ARCHIVE_DELAY_MS = 3 * DAY_MS
 
 
 class Knowledge(NamedTuple):
     """What asking the exchange taught of a series.
 
     Attributes:
-        lacking: ranges that every source was asked for: what is missing there nobody has.
+        lacking: ranges for which the archive and REST gave all they have.
+        now_ms: the exchange's time when they did.
         first_ever_ms: the first open time there is; the symbol was not listed before it.
     """
 
     lacking: tuple[Range, ...] = ()
+    now_ms: int = 0
     first_ever_ms: int = 0
 
 
@@ -46,5 +52,12 @@ def _explain(hole: Range, end_ms: int, knowledge: Knowledge) -> list[Gap]:
     fetchable = subtract_ranges([rest], knowledge.lacking)
     gaps += [Gap(*part, Cause.REPAIRABLE) for part in fetchable]
     for part in subtract_ranges([rest], fetchable):
-        gaps.append(Gap(*part, Cause.OUTAGE if is_outage(part) else Cause.SOURCE_MISSING))
+        gaps.append(Gap(*part, _cause_of_lack(part, knowledge.now_ms)))
     return gaps
+
+
+def _cause_of_lack(hole: Range, now_ms: int) -> Cause:
+    if is_outage(hole):
+        return Cause.OUTAGE
+    may_come = hole.start_ms >= now_ms - _ARCHIVE_DELAY_MS
+    return Cause.REPAIRABLE if may_come else Cause.SOURCE_MISSING

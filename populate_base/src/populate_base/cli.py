@@ -11,6 +11,7 @@ from typing import Annotated
 import orjson
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from market import log
 from market.clock import ExchangeClock
@@ -39,6 +40,7 @@ Intervals = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
+_TABLE_WIDTH = 120
 _TIME_HELP = "YYYY-MM-DD, ISO-8601 with an offset, or milliseconds."
 
 
@@ -96,7 +98,7 @@ def status(json: Json = False) -> None:
     if json:
         _print_json(status_json(statuses))
     elif statuses:
-        Console(soft_wrap=True).print(status_table(statuses))
+        _print_table(status_table(statuses))
     else:
         sys.stdout.write("The store holds no kline yet.\n")
 
@@ -148,6 +150,12 @@ def _print_reports(reports: list[SeriesReport], seconds: float, json: bool) -> N
         return
     for line in render_reports(reports, seconds):
         sys.stdout.write(line + "\n")
+
+
+def _print_table(table: Table) -> None:
+    console = Console()
+    # Rich takes 80 columns where there is no terminal, and would cut the dates.
+    Console(width=max(console.width, _TABLE_WIDTH)).print(table)
 
 
 def _print_json(value: object) -> None:

@@ -78,7 +78,7 @@ class Exchange:
         if unknown:
             listed = ", ".join(map(repr, unknown))
             raise NotFound(
-                f"{'symbols' if unknown[1:] else 'symbol'} {listed} not known to Binance",
+                f"Binance does not know the symbol{'s' if unknown[1:] else ''} {listed}",
                 hint="Symbols are written as in BTCUSDT: base and quote asset together.",
             )
         return [parse_symbol(entries[name]) for name in names]
@@ -127,7 +127,9 @@ class Exchange:
         try:
             rows = self._call(fetch)
         except NotFound as error:
-            raise NotFound(f"symbol {symbol!r} is not known to Binance", hint=error.hint) from error
+            raise NotFound(
+                f"Binance does not know the symbol {symbol!r}", hint=error.hint
+            ) from error
         return check_klines([parse_rest_row(row) for row in rows], span, f"{symbol} {interval}")
 
     def _call(self, fetch: Callable[[], _Answer]) -> _Answer:

@@ -94,7 +94,9 @@ class Follower:
                 stop.wait(_wait_s(failures))
 
     def _report(self, error: KlinecastError, failures: int) -> None:
-        self._problem = error.detail
+        # One interruption is mended within a second; the second in a row is a problem.
+        if failures > 1:
+            self._problem = error.detail
         metrics.RECONNECTS.inc()
         log.warning("follow_interrupted", detail=error.detail, failures=failures)
 

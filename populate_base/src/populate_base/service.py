@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
+import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -50,6 +54,7 @@ class FollowService:
         self._followers: list[Follower] = []
         self._problem: str | None = "starting"
         self._failure: FatalError | None = None
+        self._threads: list[threading.Thread] = []
 
     def readiness(self) -> Readiness:
         """Return what `/readyz` asks: the store, and that every series is followed."""
@@ -63,17 +68,19 @@ class FollowService:
         """
         fetch_time_ms = time_fetcher(self._settings.rest_url)
         keep_measuring(self._sources.clock, fetch_time_ms, stop, on_error=_log_clock)
-        threads = [self._start(self._prepare, stop)]
+        self._start(self._prepare, stop)
         stop.wait()
-        threads += [thread for thread in threading.enumerate() if thread.name == "follow"]
-        for thread in threads:
-            thread.join(_STOP_WITHIN_S / len(threads))
+        deadline_s = time.monotonic() + _STOP_WITHIN_S
+        for thread in self._threads:
+            thread.join(max(deadline_s - time.monotonic(), 0))
         if self._failure is not None:
             raise self._failure
 
-    def _start(
-        self, work: Callable[[threading.Event], None], stop: threading.Event
-    ) -> threading.Thread:
+    def is_working(self) -> bool:
+        """Tell whether a unit of work still runs."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _start(self, work: Callable[[threading.Event], None], stop: threading.Event) -> None:
         # Daemon threads: a hanging download must not keep the process, and a transaction
         # that is cut off leaves nothing behind.
         def guarded() -> None:
@@ -83,9 +90,10 @@ class FollowService:
                 self._failure = error
                 stop.set()
 
-        thread = threading.Thread(target=guarded, name="follow", daemon=True)
+        context = contextvars.copy_context()  # the log's fields go along
+        thread = threading.Thread(target=context.run, args=(guarded,), name="follow", daemon=True)
+        self._threads.append(thread)
         thread.start()
-        return thread
 
     def _prepare(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -154,4 +162,10 @@ def run_follow(settings: PopulateSettings, stop: threading.Event) -> None:
             service.run(stop)
         finally:
             server.shutdown()
-            store.close()
+        log.info("stopped", work_left=service.is_working())
+        if service.is_working():
+            # Python would wait for downloads that hang. A transaction that is cut off here
+            # is rolled back, and what it would have brought is fetched at the next start.
+            sys.stderr.flush()
+            os._exit(0)
+        store.close()
