@@ -6,6 +6,8 @@ Needs the extra `api` (FastAPI and uvicorn).
 from __future__ import annotations
 
 import secrets
+import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable
 
@@ -18,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from market.errors import (
     Conflict,
+    FatalError,
     InvalidParameter,
     KlinecastError,
     NotFound,
@@ -48,8 +51,9 @@ def install_manners(app: FastAPI, readiness: Readiness) -> None:
 
 
 def _add_health(app: FastAPI, readiness: Readiness) -> None:
+    # Not in a thread: a process whose threads all wait for the store is still alive.
     @app.get("/healthz", tags=["health"])
-    def healthz() -> dict[str, bool]:
+    async def healthz() -> dict[str, bool]:
         """Tell that the process is alive."""
         return {"alive": True}
 
@@ -96,8 +100,11 @@ def _answer_validation(_request: Request, error: Exception) -> Response:
         raise error
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"][1:]) or str(problem["loc"][0])
-    value = problem.get("input")
-    detail = f"{where} was {value!r}; {problem['msg'].removeprefix('Value error, ')}"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if problem["type"] == "missing":
+        detail = f"{where} was not given"
+    else:
+        detail = f"{where} was {problem.get('input')!r}; {message}"
     return error_response(422, "InvalidParameter", detail)
 
 
@@ -137,7 +144,28 @@ def json_response(value: object, status: int = 200) -> Response:
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; open requests get up to 8 s to end."""
-    uvicorn.run(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=8
-    )
+    """Serve until SIGTERM or SIGINT; open requests get up to 8 s to end.
+
+    Raises:
+        Conflict: the address is taken.
+    """
+    listener = _listen(host, port)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=8)
+    # uvicorn repeats the signal that ended it; asked to end and ended is no failure.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    log.info("listening", host=host, port=listener.getsockname()[1])
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise FatalError("the API could not start; the log tells why")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise Conflict(
+            f"can't listen on {host} port {port}: {error.strerror or error}",
+            hint="Stop what listens there, or choose another port.",
+        ) from error
