@@ -1,0 +1,93 @@
+"""A whole walk-forward of a series: every model over the same cutoffs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from forecasting.dataset import Dataset
+from forecasting.estimators.base import MIN_TRAINING_ROWS
+from forecasting.evaluate import Rows, Walk, baseline_rows, model_rows, score_rows, scored_span
+from forecasting.predictors import Matrix
+from forecasting.recipe import SCORED_STEPS
+from forecasting.registry import BASELINE, new_estimator
+from forecasting.walk import Checkpoint, gate_weights, go_on, walk_centre, walk_mean, walk_sigma
+from forecasting.windows import first_origin, train_rows
+from market.errors import Conflict
+from market.forecast import MAX_STEPS, ScoreCard
+
+
+class Walked(NamedTuple):
+    """One model's walk-forward: its forecasts, its scored rows, its gate at the end."""
+
+    walk: Walk
+    rows: Rows
+    weights: Matrix
+
+
+class Evaluation:
+    """The walk-forward of one dataset; made once, asked for each model in turn."""
+
+    def __init__(self, dataset: Dataset, steps: tuple[int, ...] = SCORED_STEPS) -> None:
+        self.dataset = dataset
+        self.steps = steps
+        rows = len(dataset.panel)
+        self.start = first_origin(rows, dataset.recipe)
+        self.span = scored_span(rows, self.start)
+
+    @property
+    def is_possible(self) -> bool:
+        """Tell whether there are rows enough to learn from and to be scored."""
+        first = train_rows(self.start + 1, self.dataset.recipe)
+        learnt: int = first.stop - first.start
+        scored: int = self.span.stop - self.span.start
+        return min(learnt, scored) >= 2 * MIN_TRAINING_ROWS
+
+    def iter_models(self, models: Sequence[str], checkpoint: Checkpoint) -> Iterator[Walked]:
+        """Yield the walk-forward of the random walk, then of the other models named."""
+        sigma = walk_sigma(self.dataset, self.start, checkpoint)
+        nothing = np.where(np.isnan(sigma), np.nan, 0.0)
+        yield self._walked(Walk(BASELINE, sigma, nothing, nothing), np.zeros(MAX_STEPS))
+        for model in models:
+            if model == BASELINE:
+                continue
+            fresh = partial(new_estimator, model)
+            expected = walk_mean(self.dataset, sigma, fresh, self.start, checkpoint)
+            centre = walk_centre(self.dataset, expected, self.start)
+            weights = gate_weights(self.dataset, expected, len(self.dataset.panel) - 1)
+            yield self._walked(Walk(model, sigma, centre, expected), weights)
+
+    def score(self, walked: Sequence[Walked], versions: dict[str, str]) -> list[ScoreCard]:
+        """Return the cards of every model, against the same two baselines."""
+        baselines = baseline_rows(self.dataset, self.span, self.steps)
+        return [
+            card
+            for one in walked
+            for card in score_rows(one.rows, baselines, self.dataset, versions[one.walk.model])
+        ]
+
+    def _walked(self, walk: Walk, weights: Matrix) -> Walked:
+        return Walked(walk, model_rows(walk, self.dataset, self.span, self.steps), weights)
+
+
+def evaluate_dataset(
+    dataset: Dataset, models: Sequence[str], steps: tuple[int, ...] = SCORED_STEPS
+) -> list[ScoreCard]:
+    """Return the cards of a walk-forward of models that are not published.
+
+    Raises:
+        Conflict: there are too few klines.
+    """
+    evaluation = Evaluation(dataset, steps)
+    if not evaluation.is_possible:
+        panel = dataset.panel
+        raise Conflict(
+            f"{panel.symbol} {panel.interval} has {len(panel)} klines, too few to be evaluated",
+            hint="Backfill more history, or wait for more klines to close.",
+        )
+    walked = list(evaluation.iter_models(models, go_on))
+    wanted = [one for one in walked if one.walk.model in models]
+    return evaluation.score(wanted, {one.walk.model: "unpublished" for one in wanted})

@@ -1,0 +1,52 @@
+"""What is published for each series, with champions and score cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from forecasting.desk import Desk, SeriesName
+from forecasting.serve.shapes import ModelPage, ModelShape, SeriesModels
+from market.interval import Interval
+from market.shapes import ChampionShape
+from market.store.champions import read_champion
+from market.store.score_ledger import read_score_cards
+from market.store.symbols import find_series
+
+
+def list_models(desk: Desk, series: Iterable[SeriesName]) -> ModelPage:
+    """Return the newest bundle of every model of some series.
+
+    Raises:
+        NotFound: the store does not know a symbol.
+    """
+    return ModelPage(series=[_series(desk, symbol, interval) for symbol, interval in series])
+
+
+def _series(desk: Desk, symbol: str, interval: Interval) -> SeriesModels:
+    with desk.store.read() as connection:
+        champion = read_champion(connection, find_series(connection, symbol, interval))
+        cards = read_score_cards(connection, symbol=symbol, interval=interval)
+    published = desk.artefacts.newest(symbol, interval)
+    return SeriesModels(
+        symbol=symbol,
+        interval=interval.value,
+        champion=champion
+        and ChampionShape(
+            symbol=symbol,
+            interval=interval.value,
+            model=champion.model,
+            version=champion.version,
+            since_ms=champion.since_ms,
+            reason=champion.reason,
+        ),
+        models=[
+            ModelShape(
+                model=model,
+                version=bundle.version,
+                trained_to_ms=bundle.trained_to_ms,
+                is_champion=champion is not None and champion.model == model,
+                cards=[card for card in cards if card.model == model],
+            )
+            for model, bundle in published.items()
+        ],
+    )

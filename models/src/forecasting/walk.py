@@ -1,0 +1,94 @@
+"""Walking forward: out-of-sample sigma and means, every fit inside its fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from forecasting.dataset import Dataset, finite_features, spread_steps, training_targets
+from forecasting.estimators.base import Estimator
+from forecasting.predictors import Matrix
+from forecasting.scoring import diebold_mariano
+from forecasting.sigma import fit_sigma, predict_sigma
+from forecasting.windows import iter_folds
+from market.forecast import MAX_STEPS
+
+#: Called between two folds; raises where the work shall stop.
+Checkpoint = Callable[[], None]
+#: The statistic beyond which a point forecast counts as better than the naive one.
+_GATE_T = -3.0
+#: What a mean that passed the gate is multiplied by.
+_GATE_WEIGHT = 0.5
+
+
+def go_on() -> None:
+    """Do nothing: the checkpoint of work that nobody stops."""
+
+
+def walk_sigma(dataset: Dataset, start: int, checkpoint: Checkpoint = go_on) -> Matrix:
+    """Return sigma for every row from `start` on, each by a fit on earlier rows: (n, 50)."""
+    rows = len(dataset.panel)
+    sigma = np.full((rows, MAX_STEPS), np.nan)
+    for fold in iter_folds(rows, start, dataset.recipe.refit, dataset.recipe):
+        checkpoint()
+        fitted = fit_sigma(dataset.inputs, dataset.labels, fold.train, dataset.recipe)
+        index = np.arange(fold.test.start, fold.test.stop)
+        sigma[fold.test] = predict_sigma(fitted, dataset.inputs, index)
+    sigma[~dataset.panel.present] = np.nan
+    return sigma
+
+
+def walk_mean(
+    dataset: Dataset,
+    sigma: Matrix,
+    new_estimator: Callable[[], Estimator],
+    start: int,
+    checkpoint: Checkpoint = go_on,
+) -> Matrix:
+    """Return a model's expected log-return for every row from `start` on: (n, 50).
+
+    The targets are scaled by a sigma fitted on the fold's own training rows; the forecast
+    standardised return is turned back by the out-of-sample `sigma`.
+    """
+    rows = len(dataset.panel)
+    expected = np.full((rows, MAX_STEPS), np.nan)
+    for fold in iter_folds(rows, start, dataset.recipe.mean_refit, dataset.recipe):
+        checkpoint()
+        fitted = fit_sigma(dataset.inputs, dataset.labels, fold.train, dataset.recipe)
+        estimator = new_estimator()
+        estimator.fit(*training_targets(dataset, fitted, fold.train))
+        index = np.arange(fold.test.start, fold.test.stop)
+        standard = estimator.export().predict(finite_features(dataset, index))
+        expected[fold.test] = spread_steps(standard) * sigma[fold.test]
+    return expected
+
+
+def gate_weights(dataset: Dataset, expected: Matrix, row: int) -> Matrix:
+    """Return what a mean is multiplied by, for each step, as far as `row` knows: 0 or 1/2.
+
+    Half the mean counts where, over the trailing gate window, its absolute error was smaller
+    than the naive forecast's at t < -3; else nothing of it does.
+    """
+    weights = np.zeros(MAX_STEPS)
+    first = max(row + 1 - dataset.recipe.gate, 0)
+    for column in range(MAX_STEPS):
+        known = slice(first, row - column)  # outcomes of step column + 1 known at `row`
+        outcome = dataset.labels[known, column]
+        shrunk = _GATE_WEIGHT * expected[known, column]
+        difference = np.abs(outcome - shrunk) - np.abs(outcome)
+        if np.isfinite(difference).sum() < dataset.recipe.gate // 2:
+            continue
+        if diebold_mariano(difference, column + 1).t < _GATE_T:
+            weights[column] = _GATE_WEIGHT
+    return weights
+
+
+def walk_centre(dataset: Dataset, expected: Matrix, start: int) -> Matrix:
+    """Return the point forecast behind its gate, the gate decided anew at each refit."""
+    rows = len(dataset.panel)
+    centre = np.full_like(expected, np.nan)
+    for fold in iter_folds(rows, start, dataset.recipe.mean_refit, dataset.recipe):
+        weights = gate_weights(dataset, expected, fold.test.start)
+        centre[fold.test] = expected[fold.test] * weights
+    return centre

@@ -1,0 +1,43 @@
+"""Rolling origin: the only place that divides time into training and testing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from forecasting.recipe import Recipe
+from market.forecast import MAX_STEPS
+
+
+class Fold(NamedTuple):
+    """One refit: rows to learn from, and the later rows it forecasts.
+
+    `train` ends a purge of 50 rows and an embargo before `test` begins, so that every label
+    of a training row was known before the first forecast.
+    """
+
+    train: slice
+    test: slice
+
+
+def train_rows(end: int, recipe: Recipe) -> slice:
+    """Return the rows a fit may learn from when row `end - 1` is the newest known one."""
+    stop = max(end - MAX_STEPS - recipe.embargo, 0)
+    warm = min(recipe.warmup, stop // 4)
+    return slice(max(stop - recipe.train, warm), stop)
+
+
+def first_origin(rows: int, recipe: Recipe) -> int:
+    """Return the first row a walk-forward of a series forecasts from.
+
+    Half of a short series is kept for learning; a long one is walked `evaluated` rows.
+    """
+    least = recipe.warmup + recipe.min_rows + MAX_STEPS + recipe.embargo
+    return max(rows - recipe.evaluated, min(least, rows // 2))
+
+
+def iter_folds(rows: int, start: int, every: int, recipe: Recipe) -> Iterator[Fold]:
+    """Yield the folds that cover rows `[start, rows)` with a refit each `every` rows."""
+    for first in range(start, rows, every):
+        # The forecast from row `first` knows that row: it is the newest known one.
+        yield Fold(train_rows(first + 1, recipe), slice(first, min(first + every, rows)))
