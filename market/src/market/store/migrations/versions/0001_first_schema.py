@@ -113,7 +113,7 @@ def _create_tables() -> None:
         sa.Column("kind", exact(16), nullable=False),
         sa.Column("state", exact(16), nullable=False),
         sa.Column("request", document(), nullable=False),
-        sa.Column("progress", sa.Float(precision=53), nullable=False),
+        sa.Column("progress", sa.Double(), nullable=False),
         sa.Column("steps", document(), nullable=False),
         sa.Column("error", document(), nullable=True),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
