@@ -17,6 +17,7 @@ commands:
   down              stop everything; the data stay
   reset [--yes]     stop everything and remove the data
   test [-- ARGS]    get what the tests need and run them; ARGS go to pytest
+  develop           only get the packages of development and tests into .venv
   help              this text
 
 options:
@@ -91,6 +92,10 @@ case "${1:-}" in
         exit 0
         ;;
     test) sync_environment --all-extras --group dev ;;
+    develop)
+        sync_environment --all-extras --group dev
+        exit 0
+        ;;
     '' | -*)
         sync_environment --no-dev
         set -- up "$@"

@@ -21,19 +21,19 @@ allow() {
     done
 }
 
-write="INSERT, UPDATE, DELETE"
 {
     account populator
-    echo "GRANT CREATE TEMPORARY TABLES ON klinecast.* TO 'populator'@'%';"
-    allow populator "$write" symbols ingest_batches klines kline_revisions gaps watermarks \
-        request_weight jobs outbox
+    allow populator "INSERT, UPDATE" symbols klines gaps outbox jobs
+    allow populator "INSERT" kline_revisions
+    allow populator "INSERT, UPDATE, DELETE" kline_staging ingest_batches watermarks
     account history
     allow history "INSERT, UPDATE" jobs
     account models
-    allow models "INSERT" forecasts
-    allow models "$write" forecast_scores champions jobs outbox
+    # The ledger of forecasts and the list of champions are only ever added to.
+    allow models "INSERT" forecasts champions
+    allow models "INSERT, UPDATE" score_cards outbox jobs
     account sink
-    allow sink "$write" outbox
+    allow sink "INSERT, UPDATE, DELETE" outbox dead_letters
 } | MYSQL_PWD=$(secret root) mysql -h mysql -u root klinecast
 
 echo "MySQL users populator, history, models and sink are in place."

@@ -45,7 +45,7 @@ def list_services(settings: OperateSettings, *, demo: bool, index: bool) -> list
         Service("history", "history API and page", settings.history_port, "HISTORY_PORT"),
         Service("populator", "populator", settings.populate_port, "POPULATE_PORT"),
         Service("models", "model API", settings.models_port, "MODELS_PORT"),
-        Service("trainer", "training worker", None, ""),
+        Service("trainer", "training worker", settings.models_work_port, "MODELS_WORK_PORT"),
         Service("sink", "Elasticsearch sink", settings.sink_port, "SINK_PORT", "index"),
     ]  # fmt: skip
     return [service for service in everything if wanted[service.starts_with]]

@@ -29,57 +29,57 @@ def up(
     local: Annotated[bool, typer.Option("--local", help="Run without Docker.")] = False,
     docker: Annotated[bool, typer.Option("--docker", help="Run the compose stack.")] = False,
     demo: Annotated[bool, typer.Option("--demo", help="Use recorded klines.")] = False,
-) -> int:
+) -> None:
     """Start everything, and wait until it is ready."""
     if local and docker:
         raise InvalidParameter("mode", "--local --docker", "one of --local and --docker")
     mode: Mode | None = "local" if local else "docker" if docker else None
-    return verbs.start(verbs.open_installation(), mode, demo=demo)
+    raise typer.Exit(verbs.start(verbs.open_installation(), mode, demo=demo))
 
 
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Write one object to stdout.")] = False,
-) -> int:
+) -> None:
     """Tell what runs and how fresh the data are; status 1 when something is not well."""
-    return verbs.show_status(verbs.open_installation(), as_json=as_json)
+    raise typer.Exit(verbs.show_status(verbs.open_installation(), as_json=as_json))
 
 
 @app.command()
 def logs(
     service: Annotated[str | None, typer.Argument(help="One service; default all.")] = None,
     lines: Annotated[int, typer.Option(min=1, help="Lines of each service.")] = 20,
-) -> int:
+) -> None:
     """Show the last log lines."""
-    return verbs.show_logs(verbs.open_installation(), service, lines)
+    raise typer.Exit(verbs.show_logs(verbs.open_installation(), service, lines))
 
 
 @app.command()
-def doctor() -> int:
+def doctor() -> None:
     """Tell whether this machine has what the platform needs; status 1 when it has not."""
-    return verbs.examine(verbs.open_installation())
+    raise typer.Exit(verbs.examine(verbs.open_installation()))
 
 
 @app.command()
-def down() -> int:
+def down() -> None:
     """Stop everything; the data stay."""
-    return verbs.stop(verbs.open_installation())
+    raise typer.Exit(verbs.stop(verbs.open_installation()))
 
 
 @app.command()
 def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> int:
+) -> None:
     """Stop everything and remove the data."""
-    return verbs.reset(verbs.open_installation(), confirmed=yes)
+    raise typer.Exit(verbs.reset(verbs.open_installation(), confirmed=yes))
 
 
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
-def test(context: typer.Context) -> int:
+def test(context: typer.Context) -> None:
     """Get what the tests need and run them; arguments go to pytest."""
-    return verbs.run_tests(verbs.open_installation(), context.args)
+    raise typer.Exit(verbs.run_tests(verbs.open_installation(), context.args))
 
 
 @app.command("supervise", hidden=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from docker.models.containers import Container
@@ -145,7 +145,12 @@ class ComposeMode:
         return list_containers(self._compose.project)
 
     def _services(self, *, demo: bool) -> list[Service]:
-        return list_services(self.settings, demo=demo, index=True)
+        services = list_services(self.settings, demo=demo, index=True)
+        # There may be many training workers, so none has a port of this machine.
+        return [
+            replace(service, port=None) if service.name == "trainer" else service
+            for service in services
+        ]
 
     def _published(self, *, demo: bool) -> list[Service]:
         servers = [
@@ -181,7 +186,7 @@ def _report(container: Container, service: Service | None) -> ServiceReport:
         running=running,
         ready=None if health is None else health == "healthy",
         restarts=restarts_of(container),
-        address=None if service is None else service.health_url,
+        port=None if service is None else service.port,
         detail="" if running and health in (None, "healthy") else f"{container.status}, {health}",
     )
 
@@ -193,6 +198,6 @@ def _absent(service: Service) -> ServiceReport:
         running=False,
         ready=None,
         restarts=0,
-        address=service.health_url,
+        port=service.port,
         detail="no container",
     )

@@ -214,7 +214,7 @@ def _report(service: Service, state: ServiceState) -> ServiceReport:
         running=running,
         ready=health.ready if running and service.port is not None else None,
         restarts=state.restarts,
-        address=service.health_url,
+        port=service.port,
         detail=health.reason,
     )
 

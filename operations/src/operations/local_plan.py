@@ -68,6 +68,7 @@ def build_environment(
         "KLINECAST_STORE_URL": f"sqlite:///{layout.store}",
         "KLINECAST_ARTEFACTS_URL": layout.artefacts.as_uri(),
         "KLINECAST_HISTORY_URL": history_url,
+        "MODELS_WORK_PORT": str(settings.models_work_port),
         "HISTORY_WEB_DIR": str(layout.root / "web"),
     }
     fixed = {

@@ -28,7 +28,7 @@ class ServiceReport:
     running: bool
     ready: bool | None
     restarts: int
-    address: str | None
+    port: int | None
     detail: str
 
 

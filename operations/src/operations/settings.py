@@ -48,6 +48,11 @@ class OperateSettings(BinanceSettings, UniverseSettings):
     populate_port: int = Field(8003, ge=1, le=65535, validation_alias=AliasChoices("POPULATE_PORT"))
     """Port of the populator's health and metrics."""
 
+    models_work_port: int = Field(
+        8004, ge=1, le=65535, validation_alias=AliasChoices("MODELS_WORK_PORT")
+    )
+    """Port of the local mode's training worker: its health and metrics."""
+
     simulator_port: int = Field(8010, ge=1, le=65535)
     """Port of the demo's simulated exchange."""
 

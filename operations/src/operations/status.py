@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -104,26 +105,26 @@ def render_status(status: Status) -> None:
     kind = "DEMO" if status.demo else "live data"
     ended = ", the recorded data have ended" if status.demo_ended else ""
     console.print(f"{status.mode} mode, {kind}{ended}", markup=False)
-    services = Table("service", "state", "restarts", "address", "detail")
+    services = Table("service", "state", "port", "restarts", "detail")
     for service in status.services:
         services.add_row(
             service.name,
             _state(service),
+            str(service.port or ""),
             str(service.restarts),
-            service.address or "",
             service.detail,
         )
     console.print(services)
     if not status.series:
         console.print("No series to show: the history API does not answer or holds none yet.")
         return
-    series = Table("series", "klines", "behind", "newest forecast", "model")
+    series = Table("series", "klines", "behind", "forecast from", "model")
     for row in status.series:
         series.add_row(
             f"{row.symbol} {row.interval}",
             f"{row.klines:,}",
             show_duration(row.lag_ms),
-            row.newest_forecast_id or "none yet",
+            "none yet" if row.newest_cutoff_ms is None else show_time(row.newest_cutoff_ms),
             row.model or "",
         )
     console.print(series)
@@ -133,6 +134,15 @@ def _state(service: ServiceReport) -> str:
     if not service.running:
         return "down"
     return "not ready" if service.ready is False else "ready" if service.ready else "runs"
+
+
+def show_time(time_ms: int) -> str:
+    """Return a time as UTC, to the minute.
+
+    >>> show_time(1_718_668_800_000)
+    '2024-06-18 00:00Z'
+    """
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def show_duration(milliseconds: int) -> str:

@@ -30,7 +30,11 @@ class Tool:
 
 #: mariadb-server-core holds the server alone: installing it starts none.
 TOOLS = (
-    Tool(("mariadbd", "mysqld"), ("mariadb-server-core",), "the store on a local MariaDB"),
+    Tool(
+        ("mariadbd", "mysqld"),
+        ("mariadb-server-core", "mariadb-client-core"),
+        "the store on a local MariaDB",
+    ),
     Tool(("chromium", "chromium-browser", "google-chrome"), ("chromium",), "the page in a browser"),
     Tool(("javac",), ("default-jdk-headless",), "Elasticsearch from its published jars"),
     Tool(("mvn",), ("maven",), "Elasticsearch from its published jars"),
