@@ -104,6 +104,26 @@ def read_dead_letters(connection: Connection, limit: int = 1000) -> list[tuple[s
     return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
 
 
+def retry_dead_letters(
+    connection: Connection, letters: Sequence[tuple[str, str]], changed_at_ms: int
+) -> int:
+    """Announce dead letters, given as (index, key), once more; return how many there were."""
+    for index in sorted({index for index, _ in letters}):
+        keys = [key for name, key in letters if name == index]
+        announce(connection, index, keys, changed_at_ms)
+    return drop_dead_letters(connection, letters)
+
+
+def drop_dead_letters(connection: Connection, letters: Sequence[tuple[str, str]]) -> int:
+    """Forget dead letters, given as (index, key); return how many there were."""
+    d = t.dead_letters.c
+    dropped = 0
+    for start in range(0, len(letters), 500):
+        these = [and_(d.index == i, d.key == k) for i, k in letters[start : start + 500]]
+        dropped += connection.execute(t.dead_letters.delete().where(or_(*these))).rowcount
+    return dropped
+
+
 def outbox_depth(connection: Connection) -> tuple[int, int | None, int]:
     """Return how many wait, since when the oldest waits, and how many are dead."""
     waiting, oldest = connection.execute(
