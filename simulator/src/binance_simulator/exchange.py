@@ -12,7 +12,7 @@ from binance_simulator.grid import Grid
 from binance_simulator.history import History, Page, Query
 from binance_simulator.weights import WeightBudget
 
-#: Newest klines a symbol's price and volume steps are read from.
+#: Newest klines, of the lowest interval, that a symbol's price and volume steps are read from.
 _SEEN = 200
 
 
@@ -48,7 +48,7 @@ class Exchange:
         """Return a symbol's entry of `exchangeInfo`; it does not change while this runs."""
         entry = self._entries.get(symbol)
         if entry is None:
-            interval = self.catalogue.native_intervals(symbol)[0]
+            interval = self.catalogue.native_intervals(symbol)[-1]
             query = Query(symbol, Grid(interval), None, None, _SEEN)
             klines = self.history.page(query, self.clock.end_ms).klines()
             entry = self._entries[symbol] = build_symbol(symbol, klines)
