@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, String, func, literal, select
+from sqlalchemy import ColumnElement, Connection, String, cast, func, literal, select
 
 from market.kline import KLINE_FIELDS
 from market.store import tables as t
@@ -94,7 +94,7 @@ def _json_array(
             column = func.json_quote(column)
         if microseconds and field in _STORED_AS:
             # A close time is the last microsecond of its millisecond.
-            column = column * 1000 + (999 if field == "close_time" else 0)
+            column = cast(column * 1000 + (999 if field == "close_time" else 0), String)
         quote = "" if field in _INTEGERS or field == "ignore" else '"'
         parts += [_text(pending + quote), column]
         pending = quote + ","
