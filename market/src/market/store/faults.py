@@ -29,6 +29,8 @@ _AWAY = frozenset({1040, 1045, 1049, 1053, 1077, 1290, 1317, 1836, 3159, 9001, 9
 _AWAY_CLIENT = range(2000, 2100)
 _NO_RIGHT = frozenset({1044, 1142, 1143, 1227, 1370})
 _NO_TABLE = 1146
+#: TiDB's number for all that has none, lost races among them.
+_TIDB_OTHER = 1105
 
 _SQLITE_AWAY = ("locked", "unable to open", "disk I/O", "disk is full", "not a database")
 
@@ -53,7 +55,7 @@ def _meaning(error: DBAPIError, where: str) -> KlinecastError | None:
     if isinstance(error.orig, sqlite3.Error):
         return _sqlite_meaning(said, where)
     number = getattr(error.orig, "errno", 0)
-    if number in _IN_THE_WAY:
+    if number in _IN_THE_WAY or (number == _TIDB_OTHER and "retry limit" in said):
         return StoreConflict(f"another transaction was in the way in the store at {where}: {said}")
     if number in _AWAY or number in _AWAY_CLIENT:
         return _away(said, where)

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from market.errors import StoreConflict
+from market.errors import StoreUnavailable
 from market.store.engine import Store
 
 _PATIENCE_S = 60
@@ -28,11 +28,15 @@ def migrate(store: Store) -> tuple[str | None, str]:
         StoreUnavailable: the database does not answer.
     """
     config = _config()
-    with store.begin() as connection, _alone(connection):
-        before = current_revision(connection)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return before, head_revision()
+
+    def work(connection: Connection) -> str | None:
+        with _alone(connection):
+            before = current_revision(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        return before
+
+    return store.transact(work), head_revision()
 
 
 @contextmanager
@@ -44,7 +48,7 @@ def _alone(connection: Connection) -> Iterator[None]:
     name = f"klinecast:{connection.engine.url.database}"[:64]
     query = select(func.get_lock(name, _PATIENCE_S))
     if connection.execute(query).scalar_one() != 1:
-        raise StoreConflict(f"another migration of the store has not ended in {_PATIENCE_S} s")
+        raise StoreUnavailable(f"another migration of the store has not ended in {_PATIENCE_S} s")
     try:
         yield
     finally:
