@@ -39,14 +39,15 @@ def build_dataset(panel: Panel) -> Dataset:
     return Dataset(panel, recipe, inputs, build_features(panel), label_returns(panel))
 
 
-def training_targets(dataset: Dataset, sigma: Sigma, rows: slice) -> tuple[Features, Matrix]:
-    """Return the usable training rows: features, and labels over sigma at the fitted steps."""
+def training_targets(
+    dataset: Dataset, sigma: Sigma, rows: slice
+) -> tuple[NDArray[np.intp], Matrix]:
+    """Return the usable training rows, and their labels over sigma at the fitted steps."""
     index = np.arange(rows.start, rows.stop)
     spread = predict_sigma(sigma, dataset.inputs, index)[:, _FITTED_COLUMNS]
     targets = dataset.labels[rows][:, _FITTED_COLUMNS] / spread
-    features = dataset.features[rows]
-    usable = np.isfinite(targets).all(axis=1) & np.isfinite(features).all(axis=1)
-    return features[usable], targets[usable]
+    usable = np.isfinite(targets).all(axis=1) & np.isfinite(dataset.features[rows]).all(axis=1)
+    return index[usable], targets[usable]
 
 
 def spread_steps(fitted: Matrix) -> Matrix:

@@ -14,7 +14,15 @@ from forecasting.evaluate import Rows, Walk, baseline_rows, model_rows, score_ro
 from forecasting.predictors import Matrix
 from forecasting.recipe import SCORED_STEPS
 from forecasting.registry import BASELINE, new_estimator
-from forecasting.walk import Checkpoint, gate_weights, go_on, walk_centre, walk_mean, walk_sigma
+from forecasting.walk import (
+    Checkpoint,
+    gate_weights,
+    go_on,
+    plan_lessons,
+    walk_centre,
+    walk_mean,
+    walk_sigma,
+)
 from forecasting.windows import first_origin, train_rows
 from market.errors import Conflict
 from market.forecast import MAX_STEPS, ScoreCard
@@ -51,11 +59,11 @@ class Evaluation:
         sigma = walk_sigma(self.dataset, self.start, checkpoint)
         nothing = np.where(np.isnan(sigma), np.nan, 0.0)
         yield self._walked(Walk(BASELINE, sigma, nothing, nothing), np.zeros(MAX_STEPS))
-        for model in models:
-            if model == BASELINE:
-                continue
+        others = [model for model in models if model != BASELINE]
+        lessons = plan_lessons(self.dataset, self.start, checkpoint) if others else []
+        for model in others:
             fresh = partial(new_estimator, model)
-            expected = walk_mean(self.dataset, sigma, fresh, self.start, checkpoint)
+            expected = walk_mean(self.dataset, sigma, lessons, fresh, checkpoint)
             centre = walk_centre(self.dataset, expected, self.start)
             weights = gate_weights(self.dataset, expected, len(self.dataset.panel) - 1)
             yield self._walked(Walk(model, sigma, centre, expected), weights)

@@ -48,12 +48,11 @@ def _means(values: Column, label: NDArray[np.int64], size: int) -> tuple[Column,
     return total / np.maximum(count, 1), count
 
 
-def mean_ahead(seasonal: Column) -> NDArray[np.float64]:
-    """Return the mean of the next 1..50 values of a profile laid over time.
+def mean_ahead(seasonal: Column, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean of the next 1..50 values of a profile laid over time, for some rows.
 
-    `seasonal` is (n + 50,); the result is (n, 50).
+    `seasonal` is (n + 50,), `rows` are below n; the result is (rows, 50).
     """
     total = np.concatenate([[0.0], np.cumsum(seasonal)])
-    rows = np.arange(len(seasonal) - MAX_STEPS)[:, None]
-    ahead = np.arange(1, MAX_STEPS + 1)
-    return np.asarray((total[rows + 1 + ahead] - total[rows + 1]) / ahead)
+    sums = np.lib.stride_tricks.sliding_window_view(total, MAX_STEPS + 1)[rows + 1]
+    return np.asarray((sums[:, 1:] - sums[:, :1]) / np.arange(1, MAX_STEPS + 1))

@@ -33,7 +33,8 @@ class Publisher:
         self._desk = desk
         self._sigma = sigma
         self._rows = rows
-        self._features, self._targets = training_targets(dataset, sigma, rows)
+        usable, self._targets = training_targets(dataset, sigma, rows)
+        self._features = dataset.features[usable]
 
     def publish(self, model: str, weights: Matrix, track: Track) -> str:
         """Fit a model, publish its bundle, and return the version.

@@ -150,7 +150,7 @@ def _regressors(
         return base, np.zeros((len(rows), MAX_STEPS))
     seasonal = profile[inputs.slot]
     past = [trailing_mean(seasonal, span)[rows] for span in _PAST_PROFILE_SPANS]
-    return np.column_stack([base, *past]), mean_ahead(seasonal)[rows]
+    return np.column_stack([base, *past]), mean_ahead(seasonal, rows)
 
 
 def _solve(base: Matrix, ahead: Matrix, target: Matrix) -> Matrix:

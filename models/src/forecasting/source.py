@@ -33,13 +33,13 @@ class KlineSource:
         table = self._client.newest_table(symbol, interval.value, 1, fields=("open_time",))
         return int(table["open_time"][-1]) if len(table) else None
 
-    def read_since(self, symbol: str, interval: Interval, start_ms: int) -> Panel:
-        """Return the klines from `start_ms` on.
+    def read_newest(self, symbol: str, interval: Interval, limit: int) -> Panel:
+        """Return the newest `limit` closed klines.
 
         Raises:
             DataError: there are none, or they can't be true.
         """
-        table = self._client.kline_table(symbol, interval.value, max(start_ms, 0), fields=_FIELDS)
+        table = self._client.newest_table(symbol, interval.value, limit, fields=_FIELDS)
         return build_panel(symbol, interval, table.columns.get("open_time", ()), table.columns)
 
     def read_states(self) -> dict[tuple[str, str], SeriesState]:

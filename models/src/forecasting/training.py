@@ -73,7 +73,9 @@ def run_training(desk: Desk, order: Order, report: Report, checkpoint: Checkpoin
     publisher = Publisher(desk, dataset, sigma, rows)
     track = tracks.get(BASELINE) or _first_track(dataset, checkpoint)
     report("publish", publisher.publish(BASELINE, np.zeros(MAX_STEPS), track), 0.2)
-    if _needs_evaluation(desk, order, dataset, tracks):
+    if not order.mean_models:
+        report("done", "the random walk alone; a training of more models evaluates it", 1.0)
+    elif _needs_evaluation(desk, order, dataset, tracks):
         _evaluate(desk, order, publisher, report, checkpoint)
     else:
         _refit(order, publisher, previous, tracks, report, checkpoint)
@@ -86,13 +88,11 @@ def fetch_dataset(desk: Desk, symbol: str, interval: Interval) -> Dataset:
     Raises:
         Conflict: there are too few klines.
     """
-    newest_ms = desk.source.newest_open_ms(symbol, interval)
-    if newest_ms is None:
+    if desk.source.newest_open_ms(symbol, interval) is None:
         raise Conflict(f"{symbol} {interval} has no klines yet")
     recipe = recipe_for(interval)
     wanted = recipe.evaluated + recipe.train + LOOK_BACK
-    start_ms = interval.add(interval.floor(newest_ms), -wanted)
-    panel = desk.source.read_since(symbol, interval, start_ms)
+    panel = desk.source.read_newest(symbol, interval, wanted)
     count = int(panel.present.sum())
     if count < MIN_KLINES:
         raise Conflict(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecasting.dataset import Dataset, finite_features, spread_steps, training_targets
 from forecasting.estimators.base import Estimator
 from forecasting.predictors import Matrix
 from forecasting.scoring import diebold_mariano
 from forecasting.sigma import fit_sigma, predict_sigma
-from forecasting.windows import iter_folds
+from forecasting.windows import Fold, iter_folds
 from market.forecast import MAX_STEPS
 
 #: Called between two folds; raises where the work shall stop.
@@ -39,28 +41,47 @@ def walk_sigma(dataset: Dataset, start: int, checkpoint: Checkpoint = go_on) -> 
     return sigma
 
 
+class Lesson(NamedTuple):
+    """What a mean model learns from in one fold: usable rows, and their targets (rows, 4)."""
+
+    fold: Fold
+    rows: NDArray[np.intp]
+    targets: Matrix
+
+
+def plan_lessons(dataset: Dataset, start: int, checkpoint: Checkpoint = go_on) -> list[Lesson]:
+    """Return the lessons of a walk-forward from `start` on, the same for every mean model.
+
+    The targets are scaled by a sigma that was fitted on the fold's own training rows.
+    """
+    lessons = []
+    for fold in iter_folds(len(dataset.panel), start, dataset.recipe.mean_refit, dataset.recipe):
+        checkpoint()
+        fitted = fit_sigma(dataset.inputs, dataset.labels, fold.train, dataset.recipe)
+        lessons.append(Lesson(fold, *training_targets(dataset, fitted, fold.train)))
+    return lessons
+
+
 def walk_mean(
     dataset: Dataset,
     sigma: Matrix,
+    lessons: Sequence[Lesson],
     new_estimator: Callable[[], Estimator],
-    start: int,
     checkpoint: Checkpoint = go_on,
 ) -> Matrix:
-    """Return a model's expected log-return for every row from `start` on: (n, 50).
+    """Return a model's expected log-return for every row its lessons test: (n, 50).
 
-    The targets are scaled by a sigma fitted on the fold's own training rows; the forecast
-    standardised return is turned back by the out-of-sample `sigma`.
+    The forecast standardised return is turned back by the out-of-sample `sigma`.
     """
-    rows = len(dataset.panel)
-    expected = np.full((rows, MAX_STEPS), np.nan)
-    for fold in iter_folds(rows, start, dataset.recipe.mean_refit, dataset.recipe):
+    expected = np.full((len(dataset.panel), MAX_STEPS), np.nan)
+    for lesson in lessons:
         checkpoint()
-        fitted = fit_sigma(dataset.inputs, dataset.labels, fold.train, dataset.recipe)
         estimator = new_estimator()
-        estimator.fit(*training_targets(dataset, fitted, fold.train))
-        index = np.arange(fold.test.start, fold.test.stop)
+        estimator.fit(dataset.features[lesson.rows], lesson.targets)
+        test = lesson.fold.test
+        index = np.arange(test.start, test.stop)
         standard = estimator.export().predict(finite_features(dataset, index))
-        expected[fold.test] = spread_steps(standard) * sigma[fold.test]
+        expected[test] = spread_steps(standard) * sigma[test]
     return expected
 
 

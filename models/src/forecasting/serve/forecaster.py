@@ -75,8 +75,8 @@ class Forecaster:
                 connection, symbol=symbol, interval=interval, model=published.model, kind="replay"
             )
         bundle = self._bundle(published)
-        start_ms = interval.add(bundle.spec.trained_to_ms, -LOOK_BACK)
-        panel = desk.source.read_since(symbol, interval, start_ms)
+        since = interval.count(bundle.spec.trained_to_ms, newest_ms)
+        panel = desk.source.read_newest(symbol, interval, LOOK_BACK + since)
         made_at_ms = desk.clock.now_ms()
         forecast = build_forecast(
             published.version, bundle, panel, cards, made_at_ms=made_at_ms, demo=desk.demo

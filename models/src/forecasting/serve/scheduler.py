@@ -11,6 +11,7 @@ from forecasting.artefacts import Published
 from forecasting.desk import Desk, SeriesName
 from forecasting.jobs import submit_training
 from forecasting.recipe import MIN_KLINES, retrain_klines
+from forecasting.registry import BASELINE, REGISTRY
 from forecasting.serve.forecaster import Forecaster
 from market.errors import FatalError, KlinecastError
 from market.interval import Interval
@@ -42,7 +43,7 @@ class Scheduler:
         self._series = list(series)
         self._retrain_after = retrain_after
         self._handled: dict[SeriesName, tuple[int, frozenset[str]]] = {}
-        self._asked: dict[SeriesName, int] = {}
+        self._asked: dict[SeriesName, tuple[int, list[str]]] = {}
 
     def start(self, stop: threading.Event, poll_s: float) -> threading.Thread:
         """Run rounds in a daemon thread until `stop` is set."""
@@ -76,33 +77,39 @@ class Scheduler:
             return
         cutoff_ms = interval.floor(newest_ms)
         published = self._desk.artefacts.newest(symbol, interval)
-        if self._is_training_due(symbol, interval, cutoff_ms, published):
-            self._ask_training(symbol, interval, cutoff_ms)
+        models = self._due_models(symbol, interval, cutoff_ms, published)
+        if models and self._asked.get((symbol, interval)) != (cutoff_ms, models):
+            self._ask_training(symbol, interval, models)
+            self._asked[(symbol, interval)] = (cutoff_ms, models)
         handled = (cutoff_ms, frozenset(published))
         if published and self._handled.get((symbol, interval)) != handled:
             self._forecast_all(symbol, interval, cutoff_ms, published)
             self._handled[(symbol, interval)] = handled
             _CUTOFF.labels(symbol, interval.value).set(cutoff_ms)
 
-    def _is_training_due(
+    def _due_models(
         self, symbol: str, interval: Interval, cutoff_ms: int, published: dict[str, Published]
-    ) -> bool:
-        if self._asked.get((symbol, interval)) == cutoff_ms:
-            return False
-        if published:
-            trained_to_ms = max(bundle.trained_to_ms for bundle in published.values())
+    ) -> list[str]:
+        """Return the models to train now: none, the random walk of a new series, or all.
+
+        The random walk is asked for alone at first: it takes seconds, so that every series is
+        forecast before the long walk-forward of any begins.
+        """
+        if published.keys() >= REGISTRY.keys():
+            trained_to_ms = min(bundle.trained_to_ms for bundle in published.values())
             after = self._retrain_after or retrain_klines(interval)
-            return cutoff_ms >= interval.add(trained_to_ms, after)
+            return list(REGISTRY) if cutoff_ms >= interval.add(trained_to_ms, after) else []
+        if published:
+            return list(REGISTRY)
         state = self._desk.source.read_states().get((symbol, interval.value))
         if state is None or state.klines < MIN_KLINES:
-            return False
-        return state.lag_ms <= _CURRENT_STEPS * interval.typical_ms
+            return []
+        is_current = state.lag_ms <= _CURRENT_STEPS * interval.typical_ms
+        return [BASELINE] if is_current else []
 
-    def _ask_training(self, symbol: str, interval: Interval, cutoff_ms: int) -> None:
-        job, is_new = submit_training(
-            self._desk.store, symbol, interval, None, self._desk.clock.now_ms()
-        )
-        self._asked[(symbol, interval)] = cutoff_ms
+    def _ask_training(self, symbol: str, interval: Interval, models: list[str]) -> None:
+        now_ms = self._desk.clock.now_ms()
+        job, is_new = submit_training(self._desk.store, symbol, interval, models, now_ms)
         if is_new:
             log.info("training_asked", symbol=symbol, interval=interval.value, job=job.id)
 
