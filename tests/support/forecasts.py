@@ -1,83 +1,76 @@
-"""Made-up forecasts and score cards."""
+"""Made-up forecasts, and a store filled with klines and forecasts that are announced."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from market.forecast import QUANTILE_LEVELS, Forecast, ScoreCard, Signal, Step, forecast_id
+from market.forecast import MAX_STEPS, QUANTILE_LEVELS, Forecast, Signal, Step, forecast_id
 from market.interval import Interval
-from support.klines import START_MS
+from market.kline import Kline
+from market.store import Store
+from market.store.forecast_ledger import append_forecast
+from market.store.klines import Batch, Source, write_klines
+from market.store.symbols import Series, Symbol, find_series, write_symbols
+
+#: Normal quantiles at the levels of every forecast.
+_DEVIATES = (-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96)
 
 
 def make_forecast(
-    cutoff_ms: int = START_MS,
+    symbol: str,
+    interval: Interval,
+    cutoff: Kline,
     *,
-    symbol: str = "BTCUSDT",
-    interval: Interval = Interval.H1,
     model: str = "ridge",
     version: str = "ridge-0123456789ab",
-    steps: int = 3,
 ) -> Forecast:
-    """Return a forecast of `steps` steps."""
+    """Return a random walk's forecast after that kline, made a second after its close."""
+    close = float(cutoff.close)
+    steps = []
+    for step in range(1, MAX_STEPS + 1):
+        sigma = 0.005 * step**0.5
+        prices = (close * (1 + sigma * deviate) for deviate in _DEVIATES)
+        target_ms = interval.close_of(interval.add(cutoff.open_time_ms, step))
+        quantiles = dict(zip(QUANTILE_LEVELS, prices, strict=True))
+        steps.append(
+            Step(step=step, target_ms=target_ms, point=close, sigma=sigma, quantiles=quantiles)
+        )
     return Forecast(
-        forecast_id=forecast_id(symbol, interval.value, version, cutoff_ms),
+        forecast_id=forecast_id(symbol, interval.value, version, cutoff.open_time_ms),
         symbol=symbol,
         interval=interval.value,
         model=model,
         version=version,
-        cutoff_ms=cutoff_ms,
-        made_at_ms=cutoff_ms + 3_600_500,
-        last_close=42_000.1,
-        verdict="skill",
+        cutoff_ms=cutoff.open_time_ms,
+        made_at_ms=cutoff.close_time_ms + 1000,
+        last_close=close,
+        verdict="none",
         point_verdict="none",
         direction_verdict="coin_flip",
         state="fresh",
-        signal=Signal(action="HOLD", reason="the ranges are too wide"),
-        demo=False,
-        steps=[_step(number, interval.add(cutoff_ms, number)) for number in range(1, steps + 1)],
+        signal=Signal(action="HOLD", reason="the model has no tested skill"),
+        demo=True,
+        steps=steps,
     )
 
 
-def _step(number: int, open_ms: int) -> Step:
-    return Step(
-        step=number,
-        target_ms=open_ms + 3_599_999,
-        point=42_000.1 + number / 3,
-        sigma=0.004 * number**0.5,
-        quantiles={level: 42_000 * (0.9 + 0.2 * float(level)) for level in QUANTILE_LEVELS},
-    )
+def add_series(store: Store, symbol: str, interval: Interval) -> Series:
+    """Make a symbol known to the store; return its series of that interval."""
+    base, quote = symbol[:-4], symbol[-4:]
+    write_symbols(store, [Symbol(symbol, base, quote, "TRADING", "{}")], 1)
+    with store.read() as connection:
+        return find_series(connection, symbol, interval)
 
 
-def make_card(**changes: Any) -> ScoreCard:
-    """Return a score card with some of its values changed."""
-    values: dict[str, Any] = {
-        "symbol": "BTCUSDT",
-        "interval": "1h",
-        "model": "ridge",
-        "version": "ridge-0123456789ab",
-        "step": 1,
-        "kind": "replay",
-        "from_ms": START_MS,
-        "to_ms": START_MS + 1_000 * 3_600_000,
-        "n": 1000,
-        "n_eff": 1000,
-        "pinball": 0.001,
-        "skill_constant": 0.1,
-        "p_constant": 0.01,
-        "skill_ewma": 0.02,
-        "p_ewma": 0.2,
-        "coverage_50": 0.5,
-        "coverage_80": 0.79,
-        "coverage_95": 0.94,
-        "width_80": 0.02,
-        "mae_ratio": 1.0,
-        "p_mae": 0.5,
-        "direction_accuracy": 0.51,
-        "direction_low": 0.48,
-        "direction_high": 0.54,
-        "direction_majority": 0.52,
-        "verdict": "skill",
-        "point_verdict": "none",
-        "direction_verdict": "coin_flip",
-    }
-    return ScoreCard(**{**values, **changes})
+def add_klines(store: Store, series: Series, klines: Sequence[Kline]) -> None:
+    """Store klines and announce all of them."""
+    batch = Batch(Source.REST, "http://made-up", klines[-1].close_time_ms + 1)
+    write_klines(store, series, klines, batch, announce_from_ms=0)
+
+
+def add_forecasts(store: Store, series: Series, cutoffs: Sequence[Kline]) -> list[Forecast]:
+    """Append a forecast after each of the klines; each is announced."""
+    return [
+        append_forecast(store, make_forecast(series.symbol, series.interval, cutoff))
+        for cutoff in cutoffs
+    ]

@@ -1,0 +1,162 @@
+"""The command line `forecast-sink`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from forecast_sink import dead_letters, verification
+from forecast_sink.cluster import open_cluster
+from forecast_sink.dashboards import build_dashboard, build_ndjson
+from forecast_sink.installation import install_indices
+from forecast_sink.kibana import Kibana, check_available, import_objects
+from forecast_sink.patience import Patience
+from forecast_sink.rebuilding import rebuild_index
+from forecast_sink.service import run_relay
+from forecast_sink.settings import InstallSettings, SinkSettings
+from market.command import run_command, stderr, stop_on_signals
+from market.log import configure
+from market.settings import load_settings
+from market.store import Store, open_store
+
+app = typer.Typer(
+    help="Carry klines and forecasts to Elasticsearch, and install the dashboards.",
+    no_args_is_help=True,
+)
+dead = typer.Typer(help="Documents that Elasticsearch refused for good.", no_args_is_help=True)
+app.add_typer(dead, name="dead")
+
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
+Letters = Annotated[
+    list[str] | None, typer.Option("--key", help="Only this letter (may be repeated).")
+]
+
+
+@app.command()
+def install(
+    kibana: Annotated[
+        str | None, typer.Option(help="Kibana's URL; default: KLINECAST_KIBANA_URL.")
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for Elasticsearch and for Kibana.")
+    ] = 120.0,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--no-demo", help="Default: KLINECAST_DEMO.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Install index templates, indices and, where a Kibana is named, the dashboards."""
+    settings = load_settings(InstallSettings)
+    configure("forecast_sink", level=settings.log_level)
+    client = open_cluster(settings.elasticsearch_url.get_secret_value())
+    kibana_url = kibana or (settings.kibana_url and settings.kibana_url.get_secret_value())
+    target = Kibana.at(kibana_url) if kibana_url else None
+    done = Patience(wait).call(lambda: install_indices(client))
+    if target is not None:
+        objects = build_ndjson(
+            build_dashboard(
+                demo=settings.demo if demo is None else demo,
+                symbol=settings.symbols[0],
+                interval=settings.intervals[0].value,
+            )
+        )
+        patience = Patience(wait)
+        patience.call(lambda: check_available(target))
+        taken = patience.call(lambda: import_objects(target, objects))
+        done["dashboards"] = f"{taken} saved objects imported"
+    if as_json:
+        _write(done)
+    else:
+        for what, outcome in done.items():
+            stderr.print(f"{what}: {outcome}", markup=False)
+
+
+@app.command()
+def relay() -> None:
+    """Deliver what the outbox announces, until SIGTERM."""
+    settings = load_settings(SinkSettings)
+    configure("forecast_sink", level=settings.log_level)
+    run_relay(settings, stop_on_signals())
+
+
+@app.command()
+def check(as_json: Json = False) -> None:
+    """Compare the index with the store, document by document; exit 1 where they differ."""
+    settings, store = _open()
+    client = open_cluster(settings.elasticsearch_url.get_secret_value())
+    report = verification.compare(store, client, settings.steps)
+    if as_json:
+        _write(report.as_object())
+    else:
+        for line in report.as_lines():
+            stderr.print(line, markup=False)
+    if not report.agrees:
+        sys.exit(1)
+
+
+@app.command()
+def rebuild(
+    index: Annotated[str, typer.Argument(help="forecasts or klines")], as_json: Json = False
+) -> None:
+    """Make an index anew and announce all its documents; the relay then fills it."""
+    settings, store = _open()
+    client = open_cluster(settings.elasticsearch_url.get_secret_value())
+    name, announced = rebuild_index(store, client, index, settings.klines)
+    if as_json:
+        _write({"index": name, "announced": announced})
+    else:
+        stderr.print(f"{name} is in place; {announced} documents wait for the relay", markup=False)
+
+
+@dead.command("list")
+def list_dead(as_json: Json = False) -> None:
+    """List dead letters, newest first."""
+    _, store = _open()
+    letters = dead_letters.read(store)
+    if as_json:
+        _write({"dead_letters": letters})
+        return
+    for letter in letters:
+        stderr.print(f"{letter['index']} {letter['key']}: {letter['reason']}", markup=False)
+    stderr.print(f"{len(letters)} dead letters", markup=False)
+
+
+@dead.command()
+def retry(key: Letters = None, as_json: Json = False) -> None:
+    """Announce dead letters once more: all, or those named."""
+    _, store = _open()
+    _tell("announced again", dead_letters.retry(store, key), as_json=as_json)
+
+
+@dead.command()
+def drop(key: Letters = None, as_json: Json = False) -> None:
+    """Forget dead letters: all, or those named."""
+    _, store = _open()
+    _tell("dropped", dead_letters.drop(store, key), as_json=as_json)
+
+
+def _open() -> tuple[SinkSettings, Store]:
+    settings = load_settings(SinkSettings)
+    configure("forecast_sink", level=settings.log_level)
+    store = open_store(settings.store_url.get_secret_value())
+    store.check_schema()
+    return settings, store
+
+
+def _tell(verb: str, count: int, *, as_json: bool) -> None:
+    if as_json:
+        _write({verb.replace(" ", "_"): count})
+    else:
+        stderr.print(f"{count} dead letters {verb}", markup=False)
+
+
+def _write(value: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
+
+
+def main() -> None:
+    """Run the command line."""
+    run_command(app)

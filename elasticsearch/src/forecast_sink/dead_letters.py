@@ -1,0 +1,59 @@
+"""Dead letters: what Elasticsearch refused for good, kept until somebody decides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from market.errors import NotFound
+from market.store import Store
+from market.store.outbox import drop_dead_letters, read_dead_letters, retry_dead_letters
+from market.times import format_time
+
+_ALL = 1_000_000
+
+
+def read(store: Store) -> list[dict[str, Any]]:
+    """Return the dead letters, newest first, as JSON shows them."""
+    with store.read() as connection:
+        letters = read_dead_letters(connection)
+    return [
+        {"index": index, "key": key, "reason": reason, "failed_at": format_time(failed_at_ms)}
+        for index, key, reason, failed_at_ms in letters
+    ]
+
+
+def retry(store: Store, keys: Sequence[str] | None) -> int:
+    """Announce the letters of those keys, or all, once more; return how many.
+
+    Raises:
+        NotFound: there is no dead letter of one of the keys; none was announced.
+    """
+    letters = _find(store, keys)
+    now_ms = time.time_ns() // 1_000_000
+    return store.transact(lambda connection: retry_dead_letters(connection, letters, now_ms))
+
+
+def drop(store: Store, keys: Sequence[str] | None) -> int:
+    """Forget the letters of those keys, or all; return how many.
+
+    Raises:
+        NotFound: there is no dead letter of one of the keys; none was dropped.
+    """
+    letters = _find(store, keys)
+    return store.transact(lambda connection: drop_dead_letters(connection, letters))
+
+
+def _find(store: Store, keys: Sequence[str] | None) -> list[tuple[str, str]]:
+    with store.read() as connection:
+        letters = [(index, key) for index, key, _, _ in read_dead_letters(connection, _ALL)]
+    if keys is None:
+        return letters
+    known = {key for _, key in letters}
+    for key in keys:
+        if key not in known:
+            raise NotFound(
+                f"there is no dead letter {key!r}", hint="`forecast-sink dead list` shows them."
+            )
+    return [letter for letter in letters if letter[1] in set(keys)]

@@ -1,0 +1,195 @@
+"""The relay: from the outbox to Elasticsearch, every announcement at least once.
+
+Deterministic ids make "at least once" the same as "exactly once". An announcement leaves
+the outbox only when Elasticsearch has confirmed all its documents, so that a crash at any
+moment costs nothing but sending a few documents again. One round reads, sends and
+confirms; rounds follow one another, so that a document's newest state is sent last.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from elasticsearch import Elasticsearch
+
+from forecast_sink import metrics
+from forecast_sink.bulk import Bulk, Outcome, Rejection
+from forecast_sink.cluster import check_version
+from forecast_sink.documents import StepChoice
+from forecast_sink.installation import installed_problem
+from forecast_sink.source import Letter, read_letters
+from market.clock import ExchangeClock
+from market.errors import KlinecastError, SchemaMismatch, ServiceUnavailable
+from market.log import get_logger
+from market.store import Store
+from market.store.outbox import (
+    Announcement,
+    bury,
+    confirm,
+    drop_dead_letters,
+    outbox_depth,
+    read_outbox,
+)
+
+log = get_logger()
+
+_ROUND = 200
+_POLL_S = 0.5
+_DEPTH_EVERY_S = 5.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 15.0
+
+
+class Sorted(NamedTuple):
+    """Letters of one round by what became of them; `reason` says why some may pass later."""
+
+    delivered: list[Announcement]
+    dead: list[tuple[Announcement, str]]
+    reason: str
+
+
+class Relay:
+    """Carries announcements until it is told to stop.
+
+    Attributes:
+        problem: why the last round could not end, `None` while all is well.
+    """
+
+    def __init__(
+        self, store: Store, client: Elasticsearch, choice: StepChoice, clock: ExchangeClock
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._choice = choice
+        self._clock = clock
+        self._bulk = Bulk(client)
+        self._is_checked = False
+        self._has_dead = True
+        self._depth_due_s = 0.0
+        self.problem: str | None = "not started yet"
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until `stop` is set; wait with back-off while store or index are down.
+
+        Raises:
+            SchemaMismatch: the store's schema is not this version's.
+        """
+        pause_s = _FIRST_PAUSE_S
+        while not stop.is_set():
+            try:
+                moved = self.deliver()
+            except SchemaMismatch:
+                raise
+            except KlinecastError as error:
+                self._report_problem(error.detail)
+                metrics.FAILURES.inc()
+                self._is_checked = False
+                stop.wait(pause_s * random.uniform(0.5, 1.0))
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                continue
+            self._report_problem(None)
+            pause_s = _FIRST_PAUSE_S
+            if not moved:
+                stop.wait(_POLL_S)
+
+    def deliver(self) -> int:
+        """Do one round; return how many announcements left the outbox.
+
+        Raises:
+            SchemaMismatch: the store's schema is not this version's.
+            KlinecastError: something is missing or down; the rest waits in the outbox.
+        """
+        self._measure_depth()
+        if not self._is_checked:
+            self._check()
+        started_s = time.monotonic()
+        with self._store.read() as connection:
+            announcements = read_outbox(connection, _ROUND)
+            letters = read_letters(connection, announcements, self._choice)
+        if not letters:
+            return 0
+        documents = [document for letter in letters for document in letter.documents]
+        outcomes = self._bulk.write(documents)
+        result = sort_letters(letters, outcomes)
+        self._settle(result)
+        metrics.DOCUMENTS.inc(sum(outcome is None for outcome in outcomes))
+        metrics.ROUND_SECONDS.observe(time.monotonic() - started_s)
+        if result.reason:
+            raise ServiceUnavailable(result.reason)
+        return len(result.delivered) + len(result.dead)
+
+    def _check(self) -> None:
+        self._store.check_schema()
+        check_version(self._client)
+        problem = installed_problem(self._client)
+        if problem is not None:
+            raise ServiceUnavailable(problem)
+        self._is_checked = True
+
+    def _settle(self, result: Sorted) -> None:
+        failed_at_ms = self._clock.now_ms()
+        if not result.delivered and not result.dead:
+            return
+        with self._store.begin() as connection:
+            confirm(connection, result.delivered)
+            if self._has_dead and result.delivered:
+                # What was delivered after all is dead no longer.
+                drop_dead_letters(connection, [(a.index_name, a.key) for a in result.delivered])
+            for announcement, reason in result.dead:
+                bury(connection, announcement, reason, failed_at_ms)
+        for announcement in result.delivered:
+            metrics.DELIVERED.labels(announcement.index_name).inc()
+        for announcement, reason in result.dead:
+            metrics.REJECTED.labels(announcement.index_name).inc()
+            log.error("document_rejected", key=announcement.key, reason=reason)
+            self._depth_due_s, self._has_dead = 0.0, True
+        if result.delivered:
+            log.debug("delivered", announcements=len(result.delivered))
+
+    def _measure_depth(self) -> None:
+        if time.monotonic() < self._depth_due_s:
+            return
+        with self._store.read() as connection:
+            waiting, oldest_ms, dead = outbox_depth(connection)
+        age_ms = 0 if oldest_ms is None else self._clock.now_ms() - oldest_ms
+        metrics.WAITING.set(waiting)
+        metrics.LAG_SECONDS.set(max(age_ms, 0) / 1000)
+        metrics.DEAD_LETTERS.set(dead)
+        self._has_dead = dead > 0
+        self._depth_due_s = time.monotonic() + _DEPTH_EVERY_S
+
+    def _report_problem(self, problem: str | None) -> None:
+        if problem != self.problem:
+            if problem is None:
+                log.info("relay_delivering")
+            else:
+                log.warning("relay_waiting", reason=problem)
+        self.problem = problem
+
+
+def sort_letters(letters: Sequence[Letter], outcomes: Sequence[Outcome]) -> Sorted:
+    """Sort letters by their documents' outcomes, which are in the letters' order.
+
+    A letter is delivered when all its documents are; one document refused for good makes
+    it a dead letter, once none of the others may still pass.
+    """
+    delivered: list[Announcement] = []
+    dead: list[tuple[Announcement, str]] = []
+    reasons: list[str] = []
+    position = 0
+    for letter in letters:
+        own = outcomes[position : position + len(letter.documents)]
+        position += len(letter.documents)
+        rejections = [outcome for outcome in own if isinstance(outcome, Rejection)]
+        may_pass = [rejection.reason for rejection in rejections if rejection.may_pass]
+        if may_pass:
+            reasons.append(may_pass[0])
+        elif rejections or letter.refusal:
+            dead.append((letter.announcement, letter.refusal or rejections[0].reason))
+        else:
+            delivered.append(letter.announcement)
+    return Sorted(delivered, dead, reasons[0] if reasons else "")

@@ -1,0 +1,113 @@
+"""The relay as a process: health, the exchange's clock, and an end within ten seconds."""
+
+from __future__ import annotations
+
+import threading
+
+from elasticsearch import Elasticsearch
+
+from forecast_sink.cluster import open_cluster, reaching
+from forecast_sink.relay import Relay
+from forecast_sink.settings import SinkSettings
+from forecast_sink.window import keep_window
+from market.clock import ExchangeClock, keep_measuring
+from market.errors import ExchangeUnavailable, KlinecastError, SettingsError
+from market.exchange_time import time_fetcher
+from market.health import Readiness, serve_health
+from market.log import get_logger
+from market.store import Store, open_store
+
+log = get_logger()
+
+#: A request under way at SIGTERM may be given up: what it carries is still in the outbox.
+_PATIENCE_S = 8.0
+_MEASURE_EVERY_S = 30.0
+
+
+def run_relay(settings: SinkSettings, stop: threading.Event) -> None:
+    """Relay until `stop` is set.
+
+    Raises:
+        SettingsError: a setting is wrong or the port is in use.
+        SchemaMismatch: the store's schema is not this version's.
+    """
+    store = open_store(settings.store_url.get_secret_value())
+    client = open_cluster(settings.elasticsearch_url.get_secret_value())
+    clock = ExchangeClock()
+    relay = Relay(store, client, settings.steps, clock)
+    readiness = Readiness(
+        {
+            "store": lambda: store.ping(),
+            "elasticsearch": lambda: _elasticsearch_problem(client),
+            "relay": lambda: relay.problem,
+        }
+    )
+    try:
+        server = serve_health(settings.host, settings.port, readiness)
+    except OSError as error:
+        raise SettingsError(
+            "SINK_PORT", settings.port, f"a free port on {settings.host} ({error.strerror})"
+        ) from error
+    log.info("relay_started", port=server.server_address[1])
+    _start_clock(clock, settings.history_url, stop)
+    try:
+        _run_threads(relay, store, client, settings, stop)
+    finally:
+        server.shutdown()
+        server.server_close()
+        log.info("relay_stopped")
+
+
+def _run_threads(
+    relay: Relay, store: Store, client: Elasticsearch, settings: SinkSettings, stop: threading.Event
+) -> None:
+    ended = threading.Event()
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            relay.run(stop)
+        except Exception as error:  # noqa: BLE001  the thread's outermost loop; raised again below
+            failures.append(error)
+        finally:
+            ended.set()
+            stop.set()
+
+    threading.Thread(target=work, name="relay", daemon=True).start()
+    window = threading.Thread(
+        target=keep_window, args=(store, client, settings.klines, stop), name="window", daemon=True
+    )
+    window.start()
+    stop.wait()
+    ended.wait(_PATIENCE_S)
+    if failures:
+        raise failures[0]
+
+
+def _elasticsearch_problem(client: Elasticsearch) -> str | None:
+    try:
+        with reaching(client):
+            client.options(request_timeout=3).info()
+    except KlinecastError as error:
+        return error.detail
+    return None
+
+
+def _start_clock(clock: ExchangeClock, history_url: str, stop: threading.Event) -> None:
+    """Measure the exchange's clock in the background; until then the machine's is used."""
+    fetch_time_ms = time_fetcher(history_url)
+    complained = threading.Event()
+
+    def complain(error: Exception) -> None:
+        if not complained.is_set():  # the history API may well be down for long
+            log.info("exchange_clock_unavailable", reason=str(error))
+            complained.set()
+
+    def calibrate() -> None:
+        try:
+            clock.calibrate(fetch_time_ms, stop.wait)
+        except ExchangeUnavailable as error:
+            complain(error)
+        keep_measuring(clock, fetch_time_ms, stop, on_error=complain, period_s=_MEASURE_EVERY_S)
+
+    threading.Thread(target=calibrate, name="clock-start", daemon=True).start()
