@@ -88,6 +88,14 @@ def test_gap_across_the_edge_found_again_is_unchanged(store: Store, series: Seri
     assert tuple(row.values()) == (10, 40, 1, None)
 
 
+def test_gap_that_touches_the_span_is_continued(store: Store, series: Series) -> None:
+    write(store, series, (0, 20), Gap(10, 20, OUTAGE), now_ms=1)
+
+    write(store, series, (20, 40), Gap(20, 30, OUTAGE), now_ms=2)
+
+    assert ledger(store, series) == [Gap(10, 30, OUTAGE)]
+
+
 _gaps = st.builds(
     lambda start, length, cause: Gap(start, start + length, cause),
     st.integers(0, 30),
@@ -105,7 +113,7 @@ def _disjoint(gaps: list[Gap]) -> list[Gap]:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     st.lists(

@@ -26,15 +26,15 @@ def write_gaps(
 ) -> None:
     """Make the ledger say that exactly `found` is missing inside the half-open `span`.
 
-    Open entries that are no longer found are resolved, new ones are added, the rest is left
+    Touching gaps of one cause become one entry. Open entries that are no longer found are resolved, new ones are added, the rest is left
     as it is. An entry that reaches out of the span keeps its part outside.
     """
     g = t.gaps.c
     touching = and_(
         g.symbol_id == series.symbol_id,
         g.interval_id == series.interval.number,
-        g.start_ms < span[1],
-        g.end_ms > span[0],
+        g.start_ms <= span[1],
+        g.end_ms >= span[0],
         g.resolved_ms.is_(None),
     )
     rows = connection.execute(select(g.id, g.start_ms, g.end_ms, g.cause).where(touching))
