@@ -41,7 +41,8 @@ RECORDED_BY = "recorded by others; the data folder names no repository for this 
 ORIGINS = {
     HOURLY_ZIPS: ARCHIVED_BY,
     DAILY_ZIPS: ARCHIVED_BY,
-    BTC_HOURLY: f"aggregated from Binance's 1m klines, {RECORDED_BY}",
+    BTC_HOURLY: f"aggregated from Binance's 1m klines, {RECORDED_BY}; "
+    "an hour that an outage cut short has its regular close time here, Binance's is earlier",
     BTC_DAILY: RECORDED_BY,
     ETH_HOURLY: RECORDED_BY,
     ETH_HOURLY_2024: RECORDED_BY,
@@ -187,7 +188,7 @@ class Sample:
         """Check that the native days equal the days made of hours; return how many."""
         hours = sorted(self.klines[symbol, Interval.H1].values())
         native = self.klines[symbol, Interval.D1]
-        made = {row.open_time_ms: row for row in aggregate(hours, Grid(Interval.D1))}
+        made = {row.open_time_ms: row for row in aggregate(hours, Interval.H1, Grid(Interval.D1))}
         wrong = [open_ms for open_ms, row in native.items() if made.get(open_ms) != row]
         if wrong or len(made) != len(native):
             raise SystemExit(f"{symbol} 1d differs from its hours at {wrong[:5]}")

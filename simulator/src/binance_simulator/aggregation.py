@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 from itertools import groupby
 
 from binance_simulator.grid import Grid
+from market.interval import Interval
 from market.kline import Kline
 
 #: Enough for a month of the largest volumes at eight decimals; Python's default is 28.
@@ -30,13 +31,21 @@ def combine(open_ms: int, close_ms: int, members: Sequence[Kline]) -> Kline:
     )
 
 
-def aggregate(klines: Iterable[Kline], grid: Grid) -> list[Kline]:
-    """Return one kline a slot that holds any of `klines`, which are ascending.
+def aggregate(klines: Iterable[Kline], made_of: Interval, grid: Grid) -> list[Kline]:
+    """Return one kline a slot that holds any of `klines`, ascending ones of `made_of`.
 
-    A kline belongs to the slot it opens in, also where it is off its own grid.
+    A kline belongs to the slot it opens in, also where it is off its own grid. Where an outage
+    cut the last one short, the slot's kline ends with it: so does Binance.
     """
-    slots = groupby(klines, key=lambda kline: grid.floor(kline.open_time_ms))
-    return [combine(open_ms, grid.next(open_ms) - 1, list(members)) for open_ms, members in slots]
+    made: list[Kline] = []
+    for open_ms, group in groupby(klines, key=lambda kline: grid.floor(kline.open_time_ms)):
+        members = list(group)
+        last = members[-1]
+        close_ms = grid.next(open_ms) - 1
+        if last.close_time_ms < made_of.close_of(last.open_time_ms):
+            close_ms = last.close_time_ms
+        made.append(combine(open_ms, close_ms, members))
+    return made
 
 
 def flat(kline: Kline) -> Kline:

@@ -211,7 +211,8 @@ class History:
                 slots = set(opens)
                 last_ms = grid.next(opens[-1]) - 1
                 rows = self._rows(symbol, Grid(interval), opens[0], last_ms)
-                yield from aggregate((r for r in rows if grid.floor(r.open_time_ms) in slots), grid)
+                members = (r for r in rows if grid.floor(r.open_time_ms) in slots)
+                yield from aggregate(members, interval, grid)
 
     def _rows(self, symbol: str, grid: Grid, start_ms: int, last_ms: int) -> Iterator[Kline]:
         for month_ms in _months(start_ms, last_ms):

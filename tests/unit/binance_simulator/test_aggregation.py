@@ -28,12 +28,14 @@ def test_aggregate_equals_each_slot_summed_by_hand(
 ) -> None:
     start_ms = parse_time_ms("start", "2023-01-01") + first_hour * HOUR_MS
     hours = [
-        kline._replace(open_time_ms=start_ms + n * HOUR_MS)
+        kline._replace(
+            open_time_ms=start_ms + n * HOUR_MS, close_time_ms=start_ms + (n + 1) * HOUR_MS - 1
+        )
         for n, kline in enumerate(HOURS)
         if n in kept
     ]
 
-    made = aggregate(hours, Grid(interval))
+    made = aggregate(hours, Interval.H1, Grid(interval))
 
     slots: dict[int, list[Kline]] = {}
     for hour in hours:
@@ -63,8 +65,8 @@ def test_combine_keeps_every_digit_of_very_large_volumes() -> None:
 def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
     days = make_klines(Interval.D1, 60, start_ms=parse_time_ms("start", "2024-01-31"))
 
-    weeks = aggregate(days, Grid(Interval.W1))
-    months = aggregate(days, Grid(Interval.MO1))
+    weeks = aggregate(days, Interval.D1, Grid(Interval.W1))
+    months = aggregate(days, Interval.D1, Grid(Interval.MO1))
 
     assert weeks[0].open_time_ms == parse_time_ms("monday", "2024-01-29")
     assert weeks[1].open_time_ms == parse_time_ms("monday", "2024-02-05")
@@ -72,6 +74,17 @@ def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
         parse_time_ms("month", f"2024-0{number}-01") for number in (1, 2, 3)
     ]
     assert months[1].close_time_ms == parse_time_ms("month", "2024-03-01") - 1
+
+
+def test_aggregate_ends_where_an_outage_cut_the_last_kline_short() -> None:
+    minutes = make_klines(Interval.M1, 59)
+    cut = minutes[:39] + [minutes[39]._replace(close_time_ms=minutes[39].open_time_ms + 41_646)]
+
+    stopped = aggregate(cut, Interval.M1, Grid(Interval.H1))
+    resumed = aggregate([*cut, minutes[58]], Interval.M1, Grid(Interval.H1))
+
+    assert stopped[0].close_time_ms == cut[-1].close_time_ms
+    assert resumed[0].close_time_ms == Interval.H1.close_of(minutes[0].open_time_ms)
 
 
 def test_flat_knows_nothing_but_the_open_price() -> None:
