@@ -26,7 +26,7 @@ from populate_base.causes import Knowledge
 from populate_base.exchange import Exchange
 from populate_base.ledger import read_extent, read_unverified
 from populate_base.load import settle_patiently, write_patiently
-from populate_base.plan import closed_range, plan_files, plan_pages
+from populate_base.plan import closed_range, common_ranges, plan_files, plan_pages
 from populate_base.progress import ProgressDisplay
 
 log = get_logger()
@@ -100,11 +100,11 @@ class Backfill:
         now_ms = self._sources.exchange.fetch_time_ms()
         span = closed_range(series.interval, start_ms, end_ms, now_ms)
         report = SeriesReport(series, span)
-        parts = read_unverified(self._store, series, span)
-        if not parts:
+        if not read_unverified(self._store, series, span):
             return report
-        # Said before anything is loaded: a range older than what is stored is then known
-        # to be incomplete, whatever happens to this process.
+        # Said before anything is loaded: what lies between this range and what is stored is
+        # then known to be missing, whatever happens to this process.
+        parts = read_unverified(self._store, series, self._hull(series, span))
         missing = self._mark_unlisted(report, parts, self._settle(report, parts))
         if missing:
             self._progress.start(series, sum(series.interval.count(*hole) for hole in missing))
@@ -148,7 +148,18 @@ class Backfill:
         self, report: SeriesReport, parts: Sequence[Range], knowledge: Knowledge | None = None
     ) -> list[Range]:
         now_ms = self._sources.clock.now_ms()
-        return settle_patiently(self._store, report.series, parts, now_ms, knowledge or Knowledge())
+        missing = settle_patiently(
+            self._store, report.series, parts, now_ms, knowledge or Knowledge()
+        )
+        return common_ranges(missing, [report.span])
+
+    def _hull(self, series: Series, span: Range) -> Range:
+        with self._store.read() as connection:
+            extent = read_extent(connection, series)
+        if extent is None:
+            return span
+        first_ms, newest_ms = map(series.interval.floor, extent)
+        return Range(min(span.start_ms, first_ms), max(span.end_ms, newest_ms))
 
     def _load_files(
         self, report: SeriesReport, files: Sequence[ArchiveFile], missing: Sequence[Range]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from market.gaps import (
     EXPLAINED,
+    Gap,
     Range,
     find_missing,
     find_watermark,
@@ -50,13 +51,17 @@ def read_unverified(store: Store, series: Series, span: Range) -> list[Range]:
         ledger = read_gaps(connection, series, None, None)
         extent = read_extent(connection, series)
         watermark_ms = read_watermark(connection, series)
-    verified = [Range(gap.start_ms, gap.end_ms) for gap in ledger if gap.cause in EXPLAINED]
+    verified = _explained(ledger)
     if extent is not None and watermark_ms is not None:
         interval = series.interval
         complete = Range(interval.floor(extent.first_open_ms), interval.add(watermark_ms, 1))
         open_gaps = [Range(g.start_ms, g.end_ms) for g in ledger if g.cause not in EXPLAINED]
         verified += subtract_ranges([complete], open_gaps)
     return subtract_ranges([span], verified)
+
+
+def _explained(gaps: Iterable[Gap]) -> list[Range]:
+    return [Range(gap.start_ms, gap.end_ms) for gap in gaps if gap.cause in EXPLAINED]
 
 
 def settle(
@@ -85,8 +90,7 @@ def settle(
             ledger = read_gaps(connection, series, *part)
             gaps = name_causes(missing, ledger, end_ms, knowledge)
             write_gaps(connection, series, part, gaps, now_ms)
-            explained = [Range(g.start_ms, g.end_ms) for g in gaps if g.cause in EXPLAINED]
-            unexplained += subtract_ranges(missing, explained)
+            unexplained += subtract_ranges(missing, _explained(gaps))
         if extent is not None:
             _set_watermark(connection, series, extent, end_ms)
         return unexplained

@@ -8,9 +8,9 @@ exist is never assumed, and what one source lacks the next is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from market.gaps import EXPLAINED, Gap, Range, merge_ranges, subtract_ranges
+from market.gaps import Range, merge_ranges, subtract_ranges
 from market.interval import Interval
 from populate_base.archive_file import ArchiveFile, Period
 
@@ -35,10 +35,9 @@ def closed_range(interval: Interval, start_ms: int, end_ms: int | None, now_ms: 
     return Range(interval.ceil(start_ms), end)
 
 
-def drop_explained(missing: Iterable[Range], ledger: Iterable[Gap]) -> list[Range]:
-    """Return the missing ranges that the ledger does not explain: those worth a request."""
-    explained = [Range(gap.start_ms, gap.end_ms) for gap in ledger if gap.cause in EXPLAINED]
-    return subtract_ranges(missing, explained)
+def common_ranges(ranges: Sequence[Range], others: Sequence[Range]) -> list[Range]:
+    """Return the parts of `ranges` that `others` cover, ascending."""
+    return subtract_ranges(ranges, subtract_ranges(ranges, others))
 
 
 def plan_files(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.gaps import Cause, Gap, Range, merge_ranges, subtract_ranges
+from market.gaps import Range, merge_ranges, subtract_ranges
 from market.interval import DAY_MS, HOUR_MS, Interval
 from market.times import parse_time_ms
 from populate_base.archive_file import Period
-from populate_base.plan import PAGE_KLINES, closed_range, drop_explained, plan_files, plan_pages
+from populate_base.plan import PAGE_KLINES, closed_range, common_ranges, plan_files, plan_pages
 
 FAR_MS = parse_time_ms("time", "2030-01-01")
 
@@ -43,10 +43,10 @@ def test_closed_range_goes_by_open_times_at_both_ends() -> None:
     assert span == (at("2024-01-02"), at("2024-01-04"))
 
 
-def test_explained_gaps_are_not_asked_for_again() -> None:
-    ledger = [Gap(10, 20, Cause.OUTAGE), Gap(30, 40, Cause.REPAIRABLE)]
+def test_common_ranges_are_those_in_both() -> None:
+    ranges = [Range(0, 10), Range(20, 30)]
 
-    assert drop_explained([Range(0, 50)], ledger) == [Range(0, 10), Range(20, 50)]
+    assert common_ranges(ranges, [Range(5, 25)]) == [Range(5, 10), Range(20, 25)]
 
 
 def test_whole_months_come_as_monthly_files() -> None:
