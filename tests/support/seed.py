@@ -90,10 +90,16 @@ def _symbol(symbol: str) -> Symbol:
 
 
 def seed_klines(
-    store: Store, symbol: str, interval: Interval, *, count: int = 200, now_ms: int = NOW_MS
+    store: Store,
+    symbol: str,
+    interval: Interval,
+    *,
+    count: int = 200,
+    now_ms: int = NOW_MS,
+    sample: str | None = None,
 ) -> list[Kline]:
-    """Store the newest sample klines of a series; return them."""
-    klines = read_sample(symbol, interval, count, now_ms=now_ms)
+    """Store the newest sample klines of a series, or those of `sample` under its name."""
+    klines = read_sample(sample or symbol, interval, count, now_ms=now_ms)
     with store.read() as connection:
         series = find_series(connection, symbol, interval)
     write_klines(store, series, klines, Batch(Source.IMPORT, "sample", now_ms))
