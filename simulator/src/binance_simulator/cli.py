@@ -9,11 +9,12 @@ import typer
 
 from binance_simulator.app import build_app
 from binance_simulator.catalogue import scan
-from binance_simulator.clock import SimulatedClock, read_state
+from binance_simulator.clock import SimulatedClock
 from binance_simulator.exchange import Exchange
 from binance_simulator.history import History
 from binance_simulator.server import listen
 from binance_simulator.server import serve as serve_app
+from binance_simulator.state import read_state
 from binance_simulator.weights import DEFAULT_LIMIT
 from market import log
 from market.command import run_command, time_option

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import orjson
-
-from market.errors import DataError, InvalidParameter
+from market.errors import InvalidParameter
 
 
 class SimulatedClock:
@@ -50,29 +46,3 @@ class SimulatedClock:
         self._from_ms = min(now_ms, self.end_ms)
         self._speed = speed
         self._set_at_s = self._monotonic()
-
-
-def read_state(path: Path) -> int | None:
-    """Return the time a clock stopped at, or `None` where it never ran.
-
-    Raises:
-        DataError: the file is not a clock's state.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        return int(orjson.loads(content)["now_ms"])
-    except (ValueError, KeyError, TypeError):
-        raise DataError(
-            f"{path} is not the state of a clock: {content[:80]!r}",
-            hint="Delete the file to start the clock anew.",
-        ) from None
-
-
-def write_state(path: Path, now_ms: int) -> None:
-    """Keep the time; a reader sees the old content or the new, never a half."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_bytes(orjson.dumps({"now_ms": now_ms}))
-    os.replace(beside, path)

@@ -1,26 +1,15 @@
-"""The klines of every symbol and interval as an exchange whose clock stands at `now_ms` knows them.
-
-Files are read on first use, a calendar month at a time. An interval without a file of its own
-for some time is made from the next lower one whose files cover that time.
-"""
+"""The klines an exchange knows whose clock stands at `now_ms`: pages, closes, the open kline."""
 
 from __future__ import annotations
 
-import zipfile
-from collections import OrderedDict
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from binance_simulator.aggregation import aggregate, combine, flat
-from binance_simulator.catalogue import ArchiveFile, Catalogue, Segment
-from binance_simulator.columns import Columns, pack, parse_csv
+from binance_simulator.aggregation import combine, flat
+from binance_simulator.catalogue import Catalogue
+from binance_simulator.columns import Columns
 from binance_simulator.grid import Grid
-from market.errors import DataError
-from market.interval import Interval
+from binance_simulator.months import CACHE_BYTES, Months, iter_months, month_of, read_file
 from market.kline import Kline
-
-#: Bytes of klines kept in memory; the least recently used months go first.
-CACHE_BYTES = 256 * 1024 * 1024
 
 
 class Part(NamedTuple):
@@ -61,9 +50,12 @@ class History:
 
     def __init__(self, catalogue: Catalogue, cache_bytes: int = CACHE_BYTES) -> None:
         self._catalogue = catalogue
-        self._cache_bytes = cache_bytes
-        self._held_bytes = 0
-        self._months: OrderedDict[tuple[str, Grid, int], Columns] = OrderedDict()
+        self._months = Months(catalogue, cache_bytes)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of klines in memory."""
+        return self._months.held_bytes
 
     def page(self, query: Query, now_ms: int) -> Page:
         """Return the klines a query asks for, of which only those known at `now_ms`."""
@@ -76,7 +68,7 @@ class History:
         if unfinished and not first_ms <= unfinished.open_time_ms <= newest_ms:
             unfinished = None
         oldest_ms, last_ms = max(first_ms, span[0]), min(newest_ms, span[1])
-        months = list(_months(oldest_ms, last_ms))
+        months = list(iter_months(oldest_ms, last_ms))
         if query.start_ms is None:
             months.reverse()
         # Backwards, the unfinished kline is the newest and so comes first.
@@ -85,7 +77,7 @@ class History:
         for month_ms in months:
             if left <= 0:
                 break
-            columns = self._month(query.symbol, query.grid, month_ms)
+            columns = self._months.read(query.symbol, query.grid, month_ms)
             start = columns.position(oldest_ms)
             stop = min(columns.position(last_ms + 1), _closed(columns, now_ms))
             if stop <= start:
@@ -115,14 +107,14 @@ class History:
         Where klines of a lower interval are there it is made of those that were closed, and of
         the lower interval's own unfinished one; else it stands at its open price.
         """
-        columns = self._month(symbol, grid, _month(grid.floor(now_ms)))
+        columns = self._months.read(symbol, grid, month_of(grid.floor(now_ms)))
         last = columns.position(now_ms + 1) - 1
         whole = None
         if last >= 0 and columns.closes[last] >= now_ms:
             whole = columns.klines(last, last + 1)[0]
         open_ms = whole.open_time_ms if whole else grid.floor(now_ms)
         close_ms = whole.close_time_ms if whole else grid.next(open_ms) - 1
-        for finer in self._finer(symbol, grid):
+        for finer in self._months.finer(symbol, grid):
             if self._catalogue.covers(symbol, finer, open_ms, now_ms + 1):
                 known = self._known(symbol, Grid(finer), open_ms, now_ms)
                 return combine(open_ms, close_ms, known) if known else None
@@ -141,21 +133,16 @@ class History:
 
     def _known(self, symbol: str, grid: Grid, start_ms: int, now_ms: int) -> list[Kline]:
         known: list[Kline] = []
-        for month_ms in _months(start_ms, now_ms):
-            columns = self._month(symbol, grid, month_ms)
+        for month_ms in iter_months(start_ms, now_ms):
+            columns = self._months.read(symbol, grid, month_ms)
             stop = min(columns.position(now_ms), _closed(columns, now_ms))
             known += columns.klines(columns.position(start_ms), stop)
         unfinished = self.unfinished(symbol, grid, now_ms)
         return known if unfinished is None else [*known, unfinished]
 
-    def _finer(self, symbol: str, grid: Grid) -> list[Interval]:
-        """The intervals with files that the grid's klines can be made of, highest first."""
-        native = self._catalogue.native_intervals(symbol)
-        return [interval for interval in native if grid.is_made_of(interval)]
-
     def _span(self, query: Query) -> tuple[int, int] | None:
         """The first and last moment of the files that can answer."""
-        intervals = [query.grid.interval, *self._finer(query.symbol, query.grid)]
+        intervals = [query.grid.interval, *self._months.finer(query.symbol, query.grid)]
         found = [
             segments
             for interval in intervals
@@ -166,81 +153,6 @@ class History:
         first_ms = min(segments[0].start_ms for segments in found)
         return query.grid.floor(first_ms), max(segments[-1].end_ms for segments in found) - 1
 
-    def _month(self, symbol: str, grid: Grid, month_ms: int) -> Columns:
-        key = (symbol, grid, month_ms)
-        columns = self._months.get(key)
-        if columns is not None:
-            self._months.move_to_end(key)
-            return columns
-        columns = pack(sorted(self._build_month(symbol, grid, month_ms)))
-        self._months[key] = columns
-        self._held_bytes += columns.size
-        while self._held_bytes > self._cache_bytes and len(self._months) > 1:
-            self._held_bytes -= self._months.popitem(last=False)[1].size
-        return columns
-
-    def _build_month(self, symbol: str, grid: Grid, month_ms: int) -> Iterator[Kline]:
-        end_ms = Interval.MO1.add(month_ms, 1)
-        native: list[Segment] = []
-        if not grid.is_moved:
-            native = self._catalogue.within(symbol, grid.interval, month_ms, end_ms)
-        for segment in native:
-            span = range(max(segment.start_ms, month_ms), min(segment.end_ms, end_ms))
-            unique = {r.open_time_ms: r for r in read_file(segment.file) if r.open_time_ms in span}
-            yield from unique.values()
-        finer = self._finer(symbol, grid)
-        if finer:
-            yield from self._made(symbol, grid, _holes(native, month_ms, end_ms), finer)
-
-    def _made(
-        self, symbol: str, grid: Grid, holes: list[tuple[int, int]], finer: list[Interval]
-    ) -> Iterator[Kline]:
-        """Make the slots that open in holes and are covered by files of one lower interval."""
-        for start_ms, end_ms in holes:
-            open_ms = grid.floor(start_ms)
-            open_ms = open_ms if open_ms == start_ms else grid.next(open_ms)
-            wanted: dict[Interval, list[int]] = {}
-            while open_ms < end_ms:
-                next_ms = grid.next(open_ms)
-                for interval in finer:
-                    if self._catalogue.covers(symbol, interval, open_ms, next_ms):
-                        wanted.setdefault(interval, []).append(open_ms)
-                        break
-                open_ms = next_ms
-            for interval, opens in wanted.items():
-                slots = set(opens)
-                last_ms = grid.next(opens[-1]) - 1
-                rows = self._rows(symbol, Grid(interval), opens[0], last_ms)
-                members = (r for r in rows if grid.floor(r.open_time_ms) in slots)
-                yield from aggregate(members, interval, grid)
-
-    def _rows(self, symbol: str, grid: Grid, start_ms: int, last_ms: int) -> Iterator[Kline]:
-        for month_ms in _months(start_ms, last_ms):
-            columns = self._month(symbol, grid, month_ms)
-            yield from columns.klines(columns.position(start_ms), columns.position(last_ms + 1))
-
-
-def read_file(file: ArchiveFile) -> list[Kline]:
-    """Return the klines of a zip.
-
-    Raises:
-        DataError: the file is not what its name says.
-    """
-    try:
-        with zipfile.ZipFile(file.path) as archive:
-            text = archive.read(archive.namelist()[0]).decode("ascii")
-    except (OSError, zipfile.BadZipFile, IndexError, UnicodeDecodeError) as error:
-        raise DataError(f"{file.path} is not a readable zip of klines: {error}") from error
-    return list(parse_csv(text, str(file.path)))
-
-
-def _month(time_ms: int) -> int:
-    return Interval.MO1.floor(time_ms)
-
-
-def _months(start_ms: int, last_ms: int) -> Iterator[int]:
-    return Interval.MO1.iter_opens(_month(start_ms), last_ms + 1)
-
 
 def _closed(columns: Columns, now_ms: int) -> int:
     """The number of rows, from the first, that are closed at `now_ms`."""
@@ -248,13 +160,3 @@ def _closed(columns: Columns, now_ms: int) -> int:
     while count and columns.closes[count - 1] >= now_ms:
         count -= 1
     return count
-
-
-def _holes(segments: list[Segment], start_ms: int, end_ms: int) -> list[tuple[int, int]]:
-    """The parts of [start_ms, end_ms) that no segment answers for."""
-    holes: list[tuple[int, int]] = []
-    for segment in segments:
-        if segment.start_ms > start_ms:
-            holes.append((start_ms, segment.start_ms))
-        start_ms = max(start_ms, segment.end_ms)
-    return [*holes, (start_ms, end_ms)] if start_ms < end_ms else holes

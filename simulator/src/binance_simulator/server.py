@@ -14,8 +14,12 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from binance_simulator.clock import SimulatedClock, write_state
+from binance_simulator.clock import SimulatedClock
+from binance_simulator.state import write_state
 from market.errors import Conflict, InvalidParameter
+from market.log import get_logger
+
+log = get_logger()
 
 #: Seconds between two writes of the clock's state.
 STATE_EVERY_S = 1.0
@@ -64,14 +68,14 @@ def serve(
     signal.signal(signal.SIGTERM, _ignore)
     server.ready_line = f"ready http://{host}:{port}"
     try:
-        with uvicorn_runner() as runner:
+        with _runner() as runner:
             runner.run(_serve(server, listening, clock, state))
     finally:
         if state is not None:
-            write_state(state, clock.now_ms())
+            _keep(clock, state)
 
 
-def uvicorn_runner() -> asyncio.Runner:
+def _runner() -> asyncio.Runner:
     """Return a runner on uvloop where there is one."""
     try:
         import uvloop
@@ -93,8 +97,16 @@ async def _serve(
 
 async def _keep_state(clock: SimulatedClock, state: Path) -> None:
     while True:
-        write_state(state, clock.now_ms())
+        _keep(clock, state)
         await asyncio.sleep(STATE_EVERY_S)
+
+
+def _keep(clock: SimulatedClock, state: Path) -> None:
+    # A full disk costs the clock's place, not the exchange.
+    try:
+        write_state(state, clock.now_ms())
+    except OSError as error:
+        log.error("state_not_written", path=str(state), reason=str(error))
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

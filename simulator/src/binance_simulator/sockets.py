@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
@@ -66,15 +67,18 @@ async def _carry(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     if tasks[2] in done:
-        await socket.close(code=1001)
+        # The client may have left at the same moment.
+        with suppress(RuntimeError, WebSocketDisconnect):
+            await socket.close(code=1001)
     for task in done:
         task.result()
 
 
 async def _obey_commands(socket: WebSocket, subscriptions: Subscriptions) -> None:
     try:
-        while True:
-            await socket.send_text(subscriptions.obey(await socket.receive_text()))
+        while (message := await socket.receive())["type"] == "websocket.receive":
+            text = message.get("text") or message.get("bytes") or ""
+            await socket.send_text(subscriptions.obey(text))
     except WebSocketDisconnect:
         return
 

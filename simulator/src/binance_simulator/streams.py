@@ -93,7 +93,7 @@ class Subscriptions:
         message = {"stream": stream.name, "data": event} if self.combined else event
         return orjson.dumps(message).decode()
 
-    def obey(self, text: str) -> str:
+    def obey(self, text: str | bytes) -> str:
         """Carry out a command and return the answer."""
         try:
             command = orjson.loads(text)

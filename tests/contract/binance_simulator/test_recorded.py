@@ -16,7 +16,8 @@ import pytest
 
 from binance_simulator.catalogue import parse_file, scan
 from binance_simulator.grid import Grid
-from binance_simulator.history import History, Query, read_file
+from binance_simulator.history import History, Query
+from binance_simulator.months import read_file
 from market.interval import DAY_MS, HOUR_MS, MINUTE_MS, Interval
 from market.kline import Kline
 from market.times import parse_time_ms

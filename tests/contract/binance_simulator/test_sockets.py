@@ -176,6 +176,18 @@ def test_subscribe_and_unsubscribe(simulator: Simulator) -> None:
     assert answer == {"result": None, "id": 2}
 
 
+def test_connection_survives_what_is_no_command(simulator: Simulator) -> None:
+    with connect(f"{simulator.stream_url}/ws") as socket:
+        for message in ("", "hello", b"\xff\x00", "[]"):
+            socket.send(message)
+        answers = [receive(socket) for _ in range(4)]
+        socket.send(b'{"method":"LIST_SUBSCRIPTIONS","id":9}')
+        last = receive(socket)
+
+    assert [answer["error"]["code"] for answer in answers] == [3, 3, 3, 2]
+    assert last == {"result": [], "id": 9}
+
+
 def test_time_unit_is_microseconds_where_asked(simulator: Simulator) -> None:
     url = f"{simulator.stream_url}/ws/btcusdt@kline_1h?timeUnit=MICROSECOND"
     with connect(url) as socket:

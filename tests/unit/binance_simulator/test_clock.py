@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from binance_simulator.clock import SimulatedClock, read_state, write_state
+from binance_simulator.clock import SimulatedClock
+from binance_simulator.state import read_state, write_state
 from market.errors import DataError, InvalidParameter
 
 
