@@ -36,6 +36,8 @@ class WebPage(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return the file of that path, or a 404 that names what is missing."""
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, f"{scope['method']} is not possible at {scope['path']!r}")
         if not self._folder.is_dir():
             raise HTTPException(
                 404,

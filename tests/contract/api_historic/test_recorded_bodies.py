@@ -26,7 +26,7 @@ FIRST_MS, LAST_MS = 1_588_280_400_000, 1_591_876_800_000
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mysql"])
+@pytest.fixture(scope="module", params=["sqlite", "mysql", "mariadb"])
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
@@ -34,7 +34,7 @@ def store(
     if request.param == "sqlite":
         yield new_store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}")
         return
-    with fresh_database(request.getfixturevalue("mysql_server")) as url:
+    with fresh_database(request.getfixturevalue(f"{request.param}_server")) as url:
         yield new_store(url)
 
 

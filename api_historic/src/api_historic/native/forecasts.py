@@ -70,21 +70,22 @@ def answer_forecasts(connection: Connection, query: ForecastsQuery) -> ForecastP
     """
     series = find_series(connection, query.symbol_name(), query.interval)
     model = query.model or _champion_model(connection, series)
-    skip = 0 if query.cursor is None else query.cursor.skip
+    position = query.position()
+    skip = 0 if position is None else position.skip
     found = read_forecasts(
         connection,
         series,
         model=model,
         cutoff_ms=query.cutoff_ms,
-        before_ms=None if query.cursor is None else query.cursor.time_ms + 1,
+        before_ms=None if position is None else position.time_ms + 1,
         limit=skip + query.limit + 1,
     )[skip:]
-    if not found and query.cursor is None:
+    if not found and position is None:
         raise _no_forecast(series, f" by {model}", query.cutoff_ms)
     page = found[: query.limit]
     following = None
     if len(found) > query.limit:
-        following = write_cursor(_position_after(page, query.cursor))
+        following = write_cursor(_position_after(page, position))
     return ForecastPage(forecasts=[_cut(f, query.horizon) for f in page], next=following)
 
 

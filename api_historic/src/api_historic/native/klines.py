@@ -45,7 +45,8 @@ def build_kline_router(service: Service) -> APIRouter:
 
 def answer_range(service: Service, query: KlinesQuery) -> bytes:
     """Return the page of a range as JSON."""
-    start_ms = query.start if query.cursor is None else query.cursor.time_ms
+    position = query.position()
+    start_ms = query.start if position is None else position.time_ms
     now_ms = service.now_ms()
     with service.store.read() as connection:
         series = find_series(connection, query.symbol_name(), query.interval)

@@ -49,13 +49,26 @@ def _time(name: str) -> BeforeValidator:
 
 
 Chosen = Annotated[Interval, BeforeValidator(Interval.parse)]
-Cursor = Annotated[Position, BeforeValidator(read_cursor)]
 
 
 class Query(BaseModel):
     """Base of all queries."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class PagedQuery(Query):
+    """Goes on where a page ended."""
+
+    cursor: str | None = Field(None, description="`next` of the page before.")
+
+    def position(self) -> Position | None:
+        """Return where the page begins, `None` for the first.
+
+        Raises:
+            InvalidParameter: the cursor is not one of ours.
+        """
+        return None if self.cursor is None else read_cursor(self.cursor)
 
 
 class SeriesQuery(Query):
@@ -78,7 +91,7 @@ class NewestKlinesQuery(SeriesQuery):
     fields: Annotated[tuple[str, ...], BeforeValidator(_fields)] = DEFAULT_FIELDS
 
 
-class KlinesQuery(SeriesQuery):
+class KlinesQuery(PagedQuery, SeriesQuery):
     """The parameters of `GET /v1/klines`."""
 
     start: Annotated[int | None, _time("start")] = Field(
@@ -87,7 +100,6 @@ class KlinesQuery(SeriesQuery):
     end: Annotated[int | None, _time("end")] = Field(
         None, description="Open times stay before this one."
     )
-    cursor: Cursor | None = Field(None, description="`next` of the page before.")
     limit: Annotated[int, _integer("limit", 1, MAX_KLINES)] = 1_000
     fields: Annotated[tuple[str, ...], BeforeValidator(_fields)] = DEFAULT_FIELDS
 
@@ -103,13 +115,12 @@ class KlinesQuery(SeriesQuery):
             )
 
 
-class ForecastsQuery(SeriesQuery):
+class ForecastsQuery(PagedQuery, SeriesQuery):
     """The parameters of `GET /v1/forecasts`."""
 
     model: str | None = Field(None, description="Default: the champion's model.")
     cutoff_ms: Annotated[int | None, _time("cutoff_ms")] = None
     horizon: Annotated[int, _integer("horizon", 1, MAX_STEPS)] = MAX_STEPS
-    cursor: Cursor | None = None
     limit: Annotated[int, _integer("limit", 1, MAX_FORECASTS)] = 1
 
 
