@@ -21,6 +21,15 @@ class Health:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training job: its state, its progress as a fraction, and why it failed, if it did."""
+
+    state: str
+    progress: float
+    error: str | None
+
+
 def ask_health(service: Service) -> Health:
     """Ask a service's `/readyz`."""
     if service.health_url is None:
@@ -58,6 +67,17 @@ def fetch_newest_forecast(history_url: str, symbol: str, interval: str) -> dict[
         return None
     newest: dict[str, Any] = page["forecasts"][0]
     return newest
+
+
+def fetch_trainings(history_url: str, symbol: str, interval: str) -> list[Training]:
+    """Return the training jobs of a series, newest first; none when the API does not answer."""
+    page = fetch_json(f"{history_url}/v1/jobs", kind="training")
+    jobs = page.get("jobs", []) if isinstance(page, dict) else []
+    return [
+        Training(job["state"], job["progress"], job["error"])
+        for job in jobs
+        if job["request"].get("symbol") == symbol and job["request"].get("interval") == interval
+    ]
 
 
 def _get(url: str, parameters: Mapping[str, str | int]) -> httpx.Response:

@@ -8,12 +8,21 @@ from dataclasses import dataclass
 
 from market.command import stderr
 from operations.catalogue import Service
-from operations.probe import Health, ask_health, fetch_newest_forecast
+from operations.probe import (
+    Health,
+    Training,
+    ask_health,
+    fetch_newest_forecast,
+    fetch_trainings,
+)
 
 _POLL_S = 0.5
 _REMIND_S = 15.0
 #: A service that ended this often during one start will not come up by itself.
 _HOPELESS_RESTARTS = 4
+_HOPELESS_TRAININGS = 2
+#: The series whose first forecast ends the start of a demo.
+FIRST_SERIES = ("BTCUSDT", "1h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +105,27 @@ def wait_for_forecast(
     """Wait until the history API serves a forecast of BTCUSDT 1h."""
     before = dict(counts() or {})
     progress.say("waiting for the first forecast: klines are loaded, then models are trained")
-    while fetch_newest_forecast(history_url, "BTCUSDT", "1h") is None:
+    while fetch_newest_forecast(history_url, *FIRST_SERIES) is None:
         restarts = counts()
         if restarts is None:
             return Failure("supervisor", "the supervisor ended")
         for name, count in restarts.items():
             if count - before.get(name, 0) >= _HOPELESS_RESTARTS:
                 return Failure(name, "it ends again and again")
+        trainings = fetch_trainings(history_url, *FIRST_SERIES)
+        failed = [training for training in trainings if training.state == "failed"]
+        if len(failed) >= _HOPELESS_TRAININGS and trainings[0].state == "failed":
+            return Failure("trainer", f"training failed: {failed[0].error}")
+        series = " ".join(FIRST_SERIES)
         if progress.seconds > timeout_s:
-            return Failure("models", f"no forecast of BTCUSDT 1h after {timeout_s:.0f} s")
-        progress.remind("still waiting for the first forecast of BTCUSDT 1h")
+            return Failure("trainer", f"no forecast of {series} after {timeout_s:.0f} s")
+        progress.remind(f"still waiting: {_say_training(trainings, series)}")
         time.sleep(_POLL_S)
     progress.say("the first forecast is served")
     return None
+
+
+def _say_training(trainings: Sequence[Training], series: str) -> str:
+    if not trainings:
+        return f"the klines of {series} are being loaded"
+    return f"training for {series} is {trainings[0].state}, {trainings[0].progress:.0%}"
