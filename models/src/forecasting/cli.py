@@ -88,9 +88,9 @@ def work(
 def train(symbol: Symbols = None, interval: Intervals = None, model: Models = None) -> None:
     """Train here and now, without a job."""
     from forecasting.desk import followed_series, opened_desk
+    from forecasting.interruption import go_on
     from forecasting.registry import check_models
     from forecasting.training import Order, run_training
-    from forecasting.walk import go_on
 
     models = tuple(check_models(model))
     settings = _read_settings()
@@ -155,11 +155,12 @@ def list_published(
     """List the published models and each series' champion."""
     from forecasting.desk import followed_series, opened_desk
     from forecasting.report import write_models
-    from forecasting.serve.catalogue import list_models
+    from forecasting.serve.catalogue import list_known_models, list_models
 
     settings = _read_settings()
     with opened_desk(settings, threading.Event()) as desk:
-        page = list_models(desk, followed_series(settings, symbol, interval))
+        listing = list_models if symbol else list_known_models
+        page = listing(desk, followed_series(settings, symbol, interval))
     write_models(page, as_json=as_json)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from forecasting.conformal import Matrix, band_table, enter, tail_symmetry, window
 from forecasting.dataset import Dataset
+from forecasting.interruption import Checkpoint, go_on
 from forecasting.recipe import RESIDUAL_WINDOW
 from forecasting.scoring import coverage, diebold_mariano, holm, pinball, wilson
 from market.forecast import MAX_STEPS, ScoreCard
@@ -65,6 +66,7 @@ class Bands(NamedTuple):
     size: int
     every: int
     symmetry: NDArray[np.float64]
+    checkpoint: Checkpoint = go_on
 
 
 def scored_span(rows: int, start: int) -> slice:
@@ -75,10 +77,16 @@ def scored_span(rows: int, start: int) -> slice:
     return slice(start + min(RESIDUAL_WINDOW, (rows - start) // 3), rows)
 
 
-def model_rows(walk: Walk, dataset: Dataset, span: slice, steps: tuple[int, ...]) -> Rows:
+def model_rows(
+    walk: Walk,
+    dataset: Dataset,
+    span: slice,
+    steps: tuple[int, ...],
+    checkpoint: Checkpoint = go_on,
+) -> Rows:
     """Return a model's rows with rolling conformal bands."""
     recipe = dataset.recipe
-    bands = Bands(RESIDUAL_WINDOW, recipe.recalibrate, tail_symmetry(recipe))
+    bands = Bands(RESIDUAL_WINDOW, recipe.recalibrate, tail_symmetry(recipe), checkpoint)
     return _build_rows(walk, dataset, span, steps, bands)
 
 
@@ -107,6 +115,7 @@ def _build_rows(
     sigma, centre = walk.sigma[:, columns], walk.centre[:, columns]
     parts = []
     for first in range(span.start, span.stop, bands.every):
+        bands.checkpoint()
         block = slice(first, min(first + bands.every, span.stop))
         table = band_table(window(entered, first, bands.size), bands.symmetry[columns])
         parts.append(centre[block, :, None] + sigma[block, :, None] * table)

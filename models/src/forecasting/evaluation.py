@@ -11,13 +11,12 @@ import numpy as np
 from forecasting.dataset import Dataset
 from forecasting.estimators.base import MIN_TRAINING_ROWS
 from forecasting.evaluate import Rows, Walk, baseline_rows, model_rows, score_rows, scored_span
+from forecasting.interruption import Checkpoint, go_on
 from forecasting.predictors import Matrix
 from forecasting.recipe import SCORED_STEPS
 from forecasting.registry import BASELINE, new_estimator
 from forecasting.walk import (
-    Checkpoint,
     gate_weights,
-    go_on,
     plan_lessons,
     walk_centre,
     walk_mean,
@@ -58,7 +57,8 @@ class Evaluation:
         """Yield the walk-forward of the random walk, then of the other models named."""
         sigma = walk_sigma(self.dataset, self.start, checkpoint)
         nothing = np.where(np.isnan(sigma), np.nan, 0.0)
-        yield self._walked(Walk(BASELINE, sigma, nothing, nothing), np.zeros(MAX_STEPS))
+        base = Walk(BASELINE, sigma, nothing, nothing)
+        yield self._walked(base, np.zeros(MAX_STEPS), checkpoint)
         others = [model for model in models if model != BASELINE]
         lessons = plan_lessons(self.dataset, self.start, checkpoint) if others else []
         for model in others:
@@ -66,7 +66,7 @@ class Evaluation:
             expected = walk_mean(self.dataset, sigma, lessons, fresh, checkpoint)
             centre = walk_centre(self.dataset, expected, self.start)
             weights = gate_weights(self.dataset, expected, len(self.dataset.panel) - 1)
-            yield self._walked(Walk(model, sigma, centre, expected), weights)
+            yield self._walked(Walk(model, sigma, centre, expected), weights, checkpoint)
 
     def score(self, walked: Sequence[Walked], versions: dict[str, str]) -> list[ScoreCard]:
         """Return the cards of every model, against the same two baselines."""
@@ -77,8 +77,9 @@ class Evaluation:
             for card in score_rows(one.rows, baselines, self.dataset, versions[one.walk.model])
         ]
 
-    def _walked(self, walk: Walk, weights: Matrix) -> Walked:
-        return Walked(walk, model_rows(walk, self.dataset, self.span, self.steps), weights)
+    def _walked(self, walk: Walk, weights: Matrix, checkpoint: Checkpoint) -> Walked:
+        rows = model_rows(walk, self.dataset, self.span, self.steps, checkpoint)
+        return Walked(walk, rows, weights)
 
 
 def evaluate_dataset(

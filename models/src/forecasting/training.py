@@ -17,12 +17,13 @@ from forecasting.desk import Desk
 from forecasting.evaluate import choose_champion
 from forecasting.evaluation import Evaluation, Walked
 from forecasting.forecast import LOOK_BACK, advance_to
+from forecasting.interruption import Checkpoint
 from forecasting.publishing import Publisher
 from forecasting.recipe import MIN_KLINES, RESIDUAL_WINDOW, recipe_for
 from forecasting.registry import BASELINE
 from forecasting.sigma import fit_sigma
 from forecasting.track import Track, build_track
-from forecasting.walk import Checkpoint, walk_sigma
+from forecasting.walk import walk_sigma
 from forecasting.windows import first_origin, train_rows
 from market.errors import Conflict, DataError, NotFound
 from market.forecast import MAX_STEPS

@@ -10,22 +10,17 @@ from numpy.typing import NDArray
 
 from forecasting.dataset import Dataset, finite_features, spread_steps, training_targets
 from forecasting.estimators.base import Estimator
+from forecasting.interruption import Checkpoint, go_on
 from forecasting.predictors import Matrix
 from forecasting.scoring import diebold_mariano
 from forecasting.sigma import fit_sigma, predict_sigma
 from forecasting.windows import Fold, iter_folds
 from market.forecast import MAX_STEPS
 
-#: Called between two folds; raises where the work shall stop.
-Checkpoint = Callable[[], None]
 #: The statistic beyond which a point forecast counts as better than the naive one.
 _GATE_T = -3.0
 #: What a mean that passed the gate is multiplied by.
 _GATE_WEIGHT = 0.5
-
-
-def go_on() -> None:
-    """Do nothing: the checkpoint of work that nobody stops."""
 
 
 def walk_sigma(dataset: Dataset, start: int, checkpoint: Checkpoint = go_on) -> Matrix:

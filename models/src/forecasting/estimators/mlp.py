@@ -10,8 +10,11 @@ from sklearn.neural_network import MLPRegressor
 from forecasting.estimators.base import check_training, scaler
 from forecasting.predictors import Features, Matrix, Network, Predictor
 
-#: Passes over the training rows; more of them only learn the noise by heart.
+#: Passes over the training rows; more of them only learn the noise by heart...
 _EPOCHS = 4
+#: ... but with fewer steps than this, few rows leave the weights where chance put them.
+_LEAST_UPDATES = 300
+_BATCH = 256
 
 
 class Mlp:
@@ -24,12 +27,12 @@ class Mlp:
         self._model = MLPRegressor(
             hidden_layer_sizes=(32, 16),
             alpha=1e-2,
-            batch_size=min(256, len(features)),
+            batch_size=min(_BATCH, len(features)),
             learning_rate_init=1e-3,
             random_state=0,
         )
         scaled = self._scaled(features)
-        for _ in range(_EPOCHS):
+        for _ in range(max(_EPOCHS, _LEAST_UPDATES * _BATCH // len(features))):
             self._model.partial_fit(scaled, clipped)
         return self
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Query, Response
 
 from forecasting.desk import Desk, SeriesName
 from forecasting.jobs import KIND, submit_training
-from forecasting.serve.catalogue import list_models
+from forecasting.serve.catalogue import list_known_models, list_models
 from forecasting.serve.forecaster import Forecaster
 from forecasting.serve.scheduler import Scheduler
 from forecasting.serve.shapes import ModelPage
@@ -100,7 +100,7 @@ def _add_forecasts(
     ) -> ModelPage:
         """List the published models of one series, or of all that are followed."""
         if symbol is currency is compare is interval is None:
-            return list_models(desk, followed)
+            return list_known_models(desk, followed)
         name = resolve_symbol(symbol, currency, compare)
         intervals = (
             [Interval.parse(interval)] if interval else [i for s, i in followed if s == name]

@@ -10,7 +10,7 @@ from market.interval import Interval
 from market.shapes import ChampionShape
 from market.store.champions import read_champion
 from market.store.score_ledger import read_score_cards
-from market.store.symbols import find_series
+from market.store.symbols import find_series, read_symbols
 
 
 def list_models(desk: Desk, series: Iterable[SeriesName]) -> ModelPage:
@@ -20,6 +20,13 @@ def list_models(desk: Desk, series: Iterable[SeriesName]) -> ModelPage:
         NotFound: the store does not know a symbol.
     """
     return ModelPage(series=[_series(desk, symbol, interval) for symbol, interval in series])
+
+
+def list_known_models(desk: Desk, series: Iterable[SeriesName]) -> ModelPage:
+    """Return the same, leaving out followed symbols that the store does not know yet."""
+    with desk.store.read() as connection:
+        known = {symbol.symbol for _, symbol in read_symbols(connection)}
+    return list_models(desk, [one for one in series if one[0] in known])
 
 
 def _series(desk: Desk, symbol: str, interval: Interval) -> SeriesModels:

@@ -11,7 +11,7 @@ from forecasting.artefacts import Published, model_of
 from forecasting.bundle import Bundle
 from forecasting.desk import Desk
 from forecasting.forecast import LOOK_BACK, build_forecast
-from forecasting.registry import BASELINE
+from forecasting.registry import BASELINE, check_models
 from market.errors import DataError, NotFound
 from market.forecast import Forecast
 from market.interval import Interval
@@ -43,7 +43,10 @@ class Forecaster:
 
         Raises:
             NotFound: the symbol is unknown, or no bundle of the model is published.
+            InvalidParameter: there is no such model.
         """
+        if model is not None:
+            check_models([model])
         with self._desk.store.read() as connection:
             series = find_series(connection, symbol, interval)
             champion = read_champion(connection, series)
