@@ -172,6 +172,18 @@ def is_up(url: str) -> bool:
     return answer.status_code == 200 and answer.json()["status"] in ("yellow", "green")
 
 
+def remove_ours(url: str) -> None:
+    """Remove everything named `klinecast-*`: indices, index templates and their components."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        # By name: a server may refuse to remove indices by a pattern.
+        for index in client.get("/klinecast-*").raise_for_status().json():
+            client.delete(f"/{index}").raise_for_status()
+        for kind in ("_index_template", "_component_template"):
+            removed = client.delete(f"/{kind}/klinecast-*")
+            if removed.status_code != 404:
+                removed.raise_for_status()
+
+
 @contextmanager
 def _from_jars() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="klinecast-elasticsearch-"))

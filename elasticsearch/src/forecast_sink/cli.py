@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -11,6 +12,7 @@ import typer
 from forecast_sink import dead_letters, verification
 from forecast_sink.cluster import open_cluster
 from forecast_sink.dashboards import build_dashboard, build_ndjson
+from forecast_sink.dashboards.structure import find_problems
 from forecast_sink.installation import install_indices
 from forecast_sink.kibana import Kibana, check_available, import_objects
 from forecast_sink.patience import Patience
@@ -18,6 +20,7 @@ from forecast_sink.rebuilding import rebuild_index
 from forecast_sink.service import run_relay
 from forecast_sink.settings import InstallSettings, SinkSettings
 from market.command import run_command, stderr, stop_on_signals
+from market.errors import InvalidParameter
 from market.log import configure
 from market.settings import load_settings
 from market.store import Store, open_store
@@ -83,8 +86,16 @@ def relay() -> None:
 
 
 @app.command()
-def check(as_json: Json = False) -> None:
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="Check this NDJSON of saved objects instead.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Compare the index with the store, document by document; exit 1 where they differ."""
+    if file is not None:
+        _check_file(file, as_json=as_json)
+        return
     settings, store = _open()
     client = open_cluster(settings.elasticsearch_url.get_secret_value())
     report = verification.compare(store, client, settings.steps)
@@ -94,6 +105,20 @@ def check(as_json: Json = False) -> None:
         for line in report.as_lines():
             stderr.print(line, markup=False)
     if not report.agrees:
+        sys.exit(1)
+
+
+def _check_file(file: Path, *, as_json: bool) -> None:
+    try:
+        problems = find_problems(file.read_bytes())
+    except OSError as error:
+        raise InvalidParameter("FILE", str(file), f"a readable file ({error.strerror})") from error
+    if as_json:
+        _write({"problems": problems})
+    else:
+        for problem in problems or ["the file is sound"]:
+            stderr.print(problem, markup=False)
+    if problems:
         sys.exit(1)
 
 

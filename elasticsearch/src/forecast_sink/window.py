@@ -54,7 +54,8 @@ def trim_klines(store: Store, client: Elasticsearch, klines: int) -> int:
 def window_start(series: Series, newest_open_ms: int, klines: int) -> int:
     """Return the open time of the oldest kline in the window."""
     interval: Interval = series.interval
-    return max(interval.add(interval.floor(newest_open_ms), 1 - klines), 0)
+    newest_ms = interval.floor(newest_open_ms)
+    return max(interval.add(newest_ms, -min(klines - 1, interval.count(0, newest_ms))), 0)
 
 
 def _trim_series(client: Elasticsearch, series: Series, start_ms: int) -> int:

@@ -36,12 +36,17 @@ def build_price_band() -> dict[str, Any]:
 
 def _forecast_layer() -> dict[str, Any]:
     fields = sorted({name for low, high, _ in _BANDS for name in (low, high)} | {"q50"})
-    body = {
-        "size": _MOST,
+    # Of all forecasts for one time the champion's newest, else the newest of any model.
+    # (A search can't be collapsed by a date, so the times are buckets.)
+    newest = {
+        "size": 1,
         "_source": ["target_time", "model", "step", *fields],
-        # Of all forecasts for one time the champion's newest, else the newest of any model.
-        "collapse": {"field": "target_time"},
         "sort": [{"champion": "desc"}, {"cutoff": "desc"}],
+    }
+    times = {"field": "target_time", "size": _MOST, "order": {"_key": "desc"}}
+    body = {
+        "size": 0,
+        "aggs": {"times": {"terms": times, "aggs": {"newest": {"top_hits": newest}}}},
     }
     tooltip = [
         {"field": "time", "type": "temporal", "title": "Target", "format": "%Y-%m-%d %H:%M"},
@@ -50,8 +55,8 @@ def _forecast_layer() -> dict[str, Any]:
         *({"field": name, "type": "quantitative", "format": ",.2f"} for name in fields),
     ]
     return {
-        "data": _search("forecasts", FORECASTS.alias, "target_time", body),
-        "transform": _take(time="target_time", same=("model", "step", *fields)),
+        "data": _search(FORECASTS.alias, "target_time", body, "aggregations.times.buckets"),
+        "transform": _take("newest.hits.hits[0]._source", "target_time", "model", "step", *fields),
         "layer": [
             *(
                 {
@@ -84,9 +89,9 @@ def _candle_layer() -> dict[str, Any]:
         *({"field": name, "type": "quantitative", "format": ",.2f"} for name in prices),
     ]
     return {
-        "data": _search("klines", KLINES.alias, "open_time", body),
+        "data": _search(KLINES.alias, "open_time", body, "hits.hits"),
         # By close time, which is what a forecast aims at.
-        "transform": _take(time="close_time", same=prices),
+        "transform": _take("_source", "close_time", *prices),
         "layer": [
             {
                 "mark": {"type": "rule"},
@@ -109,13 +114,13 @@ def _candle_layer() -> dict[str, Any]:
     }
 
 
-def _search(name: str, index: str, time_field: str, body: dict[str, Any]) -> dict[str, Any]:
+def _search(index: str, time_field: str, body: dict[str, Any], rows: str) -> dict[str, Any]:
     url = {"%context%": True, "%timefield%": time_field, "index": index, "body": body}
-    return {"name": name, "url": url, "format": {"property": "hits.hits"}}
+    return {"name": index, "url": url, "format": {"property": rows}}
 
 
-def _take(*, time: str, same: tuple[str, ...]) -> list[dict[str, str]]:
+def _take(document: str, time: str, *fields: str) -> list[dict[str, str]]:
     return [
-        {"calculate": f"toDate(datum._source.{time})", "as": "time"},
-        *({"calculate": f"datum._source.{name}", "as": name} for name in same),
+        {"calculate": f"toDate(datum.{document}.{time})", "as": "time"},
+        *({"calculate": f"datum.{document}.{name}", "as": name} for name in fields),
     ]
