@@ -5,11 +5,13 @@ Needs the extra `api` (FastAPI and uvicorn).
 
 from __future__ import annotations
 
+import math
 import secrets
 import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from types import FrameType
 
 import orjson
 import uvicorn
@@ -38,6 +40,8 @@ _SECONDS = Histogram("http_request_seconds", "Time to answer.", ["route"])
 
 #: Seconds a client is asked to wait when a dependency is away.
 RETRY_AFTER_S = 5
+#: Characters of a refused value that its error repeats.
+_LONGEST_ECHO = 200
 
 
 def install_manners(app: FastAPI, readiness: Readiness) -> None:
@@ -70,10 +74,12 @@ def _add_health(app: FastAPI, readiness: Readiness) -> None:
         return Response(body, media_type=kind)
 
 
-def error_response(status: int, error: str, detail: str, hint: str = "") -> Response:
+def error_response(
+    status: int, error: str, detail: str, hint: str = "", *, retry_after_s: float = RETRY_AFTER_S
+) -> Response:
     """Return the one error body of the native APIs."""
     body = ErrorBody(error=error, detail=detail, hint=hint)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
+    headers = {"Retry-After": str(math.ceil(retry_after_s))} if status in (429, 503) else None
     return Response(body.model_dump_json(), status, headers, media_type="application/json")
 
 
@@ -92,7 +98,10 @@ def status_of(error: KlinecastError) -> int:
 def _answer_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, KlinecastError):
         raise error
-    return error_response(status_of(error), type(error).__name__, error.detail, error.hint)
+    wait_s = error.retry_after_s if isinstance(error, RateLimited) else RETRY_AFTER_S
+    return error_response(
+        status_of(error), type(error).__name__, error.detail, error.hint, retry_after_s=wait_s
+    )
 
 
 def _answer_validation(_request: Request, error: Exception) -> Response:
@@ -104,24 +113,32 @@ def _answer_validation(_request: Request, error: Exception) -> Response:
     if problem["type"] == "missing":
         detail = f"{where} was not given"
     else:
-        detail = f"{where} was {problem.get('input')!r}; {message}"
+        detail = f"{where} was {_short(problem.get('input'))}; {message}"
     return error_response(422, "InvalidParameter", detail)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}..."
 
 
 def _answer_http(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     name = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HTTPError")
-    return error_response(error.status_code, name, str(error.detail))
+    response = error_response(error.status_code, name, str(error.detail))
+    response.headers.update(error.headers or {})  # a 405 names what is allowed
+    return response
 
 
 def _answer_unexpected(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, exc_info=error)
+    request_id = request.state.request_id
+    log.error("request_failed", path=request.url.path, request_id=request_id, exc_info=error)
     return error_response(
         500,
         "InternalError",
         "this request failed in a way that was not foreseen",
-        f"The log tells more under request_id {request.state.request_id}.",
+        f"The log tells more under request_id {request_id}.",
     )
 
 
@@ -129,11 +146,14 @@ async def _observe(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
     request.state.request_id = secrets.token_hex(8)
-    started = time.perf_counter()
-    response = await call_next(request)
-    route = getattr(request.scope.get("route"), "path", "unmatched")
-    _REQUESTS.labels(request.method, route, response.status_code).inc()
-    _SECONDS.labels(route).observe(time.perf_counter() - started)
+    started, status = time.perf_counter(), 500
+    try:
+        response = await call_next(request)
+        status = response.status_code
+    finally:
+        route = getattr(request.scope.get("route"), "path", "unmatched")
+        _REQUESTS.labels(request.method, route, status).inc()
+        _SECONDS.labels(route).observe(time.perf_counter() - started)
     response.headers["X-Request-Id"] = request.state.request_id
     return response
 
@@ -151,10 +171,15 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     """
     listener = _listen(host, port)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=8)
-    # uvicorn repeats the signal that ended it; asked to end and ended is no failure.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-    log.info("listening", host=host, port=listener.getsockname()[1])
     server = uvicorn.Server(config)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # uvicorn takes its own signals only while it runs, and then repeats the one that ended
+    # it: asked to end and ended is no failure, and asked before it runs must not be lost.
+    signal.signal(signal.SIGTERM, end)
+    log.info("listening", host=host, port=listener.getsockname()[1])
     server.run(sockets=[listener])
     if not server.started:
         raise FatalError("the API could not start; the log tells why")

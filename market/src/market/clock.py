@@ -11,14 +11,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 #: A real exchange's clock runs as ours does; a measured rate this close to 1 is 1.
-_RATE_TOLERANCE = 0.2
+_RATE_TOLERANCE = 0.02
+#: The first wait between measurements in a thread: each one is twice as long as the last.
+_FIRST_PERIOD_S = 2.0
 
 
 class Reading(NamedTuple):
-    """One look at the exchange's clock: its time, and this machine's at that moment."""
+    """One look at the exchange's clock: its time, and this machine's at that moment.
+
+    `uncertainty_s` is how far `machine_s` may be off: half of the round trip.
+    """
 
     exchange_ms: int
     machine_s: float
+    uncertainty_s: float = 0.0
 
 
 class ExchangeClock:
@@ -59,7 +65,8 @@ class ExchangeClock:
         """Take one reading; half the round trip is credited to the way back."""
         before_s = self._monotonic()
         exchange_ms = fetch_time_ms()
-        self.record(Reading(exchange_ms, (before_s + self._monotonic()) / 2))
+        half_s = (self._monotonic() - before_s) / 2
+        self.record(Reading(exchange_ms, before_s + half_s, half_s))
 
     def record(self, reading: Reading) -> None:
         """Take in a reading: set the offset, and the rate where the span allows."""
@@ -69,8 +76,13 @@ class ExchangeClock:
                 span_s = reading.machine_s - last.machine_s
                 if span_s < self.MIN_SPAN_S:
                     return
-                rate = (reading.exchange_ms - last.exchange_ms) / 1000 / span_s
-                self._rate = 1.0 if abs(rate - 1) < _RATE_TOLERANCE else max(rate, 0.0)
+                exchange_s = (reading.exchange_ms - last.exchange_ms) / 1000
+                # A slow answer must not make a real exchange's clock look like a demo's.
+                doubt_s = (
+                    _RATE_TOLERANCE * span_s + reading.uncertainty_s + last.uncertainty_s + 0.001
+                )
+                as_ours = abs(exchange_s - span_s) <= doubt_s
+                self._rate = 1.0 if as_ours else max(exchange_s / span_s, 0.0)
             self._last = reading
 
     def calibrate(
@@ -92,16 +104,19 @@ def keep_measuring(
 ) -> threading.Thread:
     """Measure the clock in a daemon thread until `stop` is set.
 
+    The waits grow from two seconds to the period: each longer span gives a better rate.
     A failed measurement is handed to `on_error`; the clock then runs on as last measured,
     and the next try comes after a twelfth of the period.
     """
 
     def run() -> None:
         failed = not clock.is_measured
-        while not stop.wait(period_s / 12 if failed else period_s):
+        wait_s = min(_FIRST_PERIOD_S, period_s)
+        while not stop.wait(period_s / 12 if failed else wait_s):
             try:
                 clock.measure(fetch_time_ms)
                 failed = False
+                wait_s = min(2 * wait_s, period_s)
             except Exception as error:  # noqa: BLE001  the thread's outermost loop
                 failed = True
                 on_error(error)

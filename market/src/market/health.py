@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-from market.errors import KlinecastError
+from market.errors import Conflict, KlinecastError
 
 #: A check returns `None` when the dependency is there, else the reason why it is not.
 Check = Callable[[], str | None]
@@ -51,6 +51,9 @@ def serve_health(host: str, port: int, readiness: Readiness) -> ThreadingHTTPSer
     """Serve health and metrics from a daemon thread; `shutdown()` of the result ends it.
 
     Port 0 takes a free one: see `server_address`.
+
+    Raises:
+        Conflict: the address is taken.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,7 +79,13 @@ def serve_health(host: str, port: int, readiness: Readiness) -> ThreadingHTTPSer
         def log_message(self, *args: object) -> None:
             """Health checks come every few seconds and are not logged."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        raise Conflict(
+            f"can't listen on {host} port {port}: {error.strerror or error}",
+            hint="Stop what listens there, or choose another port.",
+        ) from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

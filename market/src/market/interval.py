@@ -8,7 +8,6 @@ for `1M`. Source: Binance spot API, "Kline/Candlestick chart intervals".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from enum import Enum
 
 from market.errors import InvalidParameter
@@ -79,8 +78,7 @@ class Interval(Enum):
     def floor(self, time_ms: int) -> int:
         """Return the newest grid time that is not after `time_ms`."""
         if self.step_ms is None:
-            moment = datetime.fromtimestamp(time_ms // 1000, UTC)
-            return _month_start_ms(moment.year, moment.month)
+            return _month_start_ms(_month_of(time_ms))
         origin = _FIRST_MONDAY_MS if self is Interval.W1 else 0
         return (time_ms - origin) // self.step_ms * self.step_ms + origin
 
@@ -93,9 +91,7 @@ class Interval(Enum):
         """Return the grid time `count` steps after the grid time `open_ms`."""
         if self.step_ms is not None:
             return open_ms + count * self.step_ms
-        moment = datetime.fromtimestamp(open_ms // 1000, UTC)
-        months = moment.year * 12 + moment.month - 1 + count
-        return _month_start_ms(months // 12, months % 12 + 1)
+        return _month_start_ms(_month_of(open_ms) + count)
 
     def close_of(self, open_ms: int) -> int:
         """Return the close time of the kline in that slot: its last millisecond."""
@@ -112,8 +108,7 @@ class Interval(Enum):
             return 0
         if self.step_ms is not None:
             return (end - first) // self.step_ms
-        a, b = (datetime.fromtimestamp(ms // 1000, UTC) for ms in (first, end))
-        return (b.year - a.year) * 12 + b.month - a.month
+        return _month_of(end) - _month_of(first)
 
     def iter_opens(self, start_ms: int, end_ms: int) -> Iterator[int]:
         """Yield the grid times of the half-open range, ascending."""
@@ -155,5 +150,28 @@ for _number, (_interval, _step_ms) in enumerate(_STEPS_MS.items(), start=1):
 _BY_NUMBER = {interval.number: interval for interval in Interval}
 
 
-def _month_start_ms(year: int, month: int) -> int:
-    return int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * 1000
+# Months by arithmetic, not by `datetime`: the end of year 9999 has a next month too. Months
+# are counted from January of year 0; a year is taken to begin in March, so that the leap
+# day is its last one.
+_MONTHS_OF_400_YEARS = 4_800
+_MS_OF_400_YEARS = 146_097 * DAY_MS
+_EPOCH_MONTH = 1970 * 12
+#: Days from the first of March of year 0 to 1970-01-01.
+_EPOCH_DAY = 719_468
+
+
+def _month_start_ms(month: int) -> int:
+    """Return the first millisecond of a month."""
+    year, of_year = divmod(month - 2, 12)
+    days = year * 365 + year // 4 - year // 100 + year // 400 + (153 * of_year + 2) // 5
+    return (days - _EPOCH_DAY) * DAY_MS
+
+
+def _month_of(time_ms: int) -> int:
+    """Return the month that a time lies in."""
+    month = _EPOCH_MONTH + time_ms * _MONTHS_OF_400_YEARS // _MS_OF_400_YEARS  # off by one, at most
+    while _month_start_ms(month) > time_ms:
+        month -= 1
+    while _month_start_ms(month + 1) <= time_ms:
+        month += 1
+    return month

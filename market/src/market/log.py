@@ -12,6 +12,10 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 _SECRET_NAME = re.compile(r"password|secret|token|api_?key|authorization", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(\w+://[^:/@\s]*:)[^@/\s]+@")
+_NAMED_SECRET = re.compile(
+    r"((?:password|secret|token|api_?key|signature)[\"']?\s*[=:]\s*[\"']?)[^\s&,;\"']+",
+    re.IGNORECASE,
+)
 
 
 def configure(service: str, *, level: str = "INFO") -> None:
@@ -54,10 +58,24 @@ def get_logger() -> FilteringBoundLogger:
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blank values whose name says secret, and passwords inside URLs."""
+    """Blank values whose name says secret, and secrets inside texts, at any depth."""
     for name, value in event.items():
-        if _SECRET_NAME.search(name):
-            event[name] = "***"
-        elif isinstance(value, str):
-            event[name] = _URL_PASSWORD.sub(r"\1***@", value)
+        event[name] = _masked(name, value)
     return event
+
+
+def _masked(name: str, value: object) -> object:
+    if _SECRET_NAME.search(name):
+        return "***"
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, dict):
+        return {key: _masked(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked("", inner) for inner in value]
+    return value
+
+
+def mask_text(text: str) -> str:
+    """Blank the passwords of URLs and what follows `password=`, `token=` and the like."""
+    return _NAMED_SECRET.sub(r"\1***", _URL_PASSWORD.sub(r"\1***@", text))

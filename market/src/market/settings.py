@@ -6,14 +6,44 @@ begin with `KLINECAST_`, a service's own with its own prefix.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+import re
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from market.errors import SettingsError
+from market.errors import InvalidParameter, SettingsError
 from market.interval import Interval
+from market.log import mask_text
 from market.times import parse_time_ms
+
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{1,31}")
+
+
+def _url(*schemes: str) -> AfterValidator:
+    """Return a check that a text is the address of a host, without a slash at its end."""
+    pattern = re.compile(rf"(?:{'|'.join(schemes)})://[^/\s]+(?:/\S*)?")
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"expected an address such as {schemes[0]}://host:port")
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+HttpUrl = Annotated[str, _url("http", "https")]
+"""The address of an HTTP server."""
+
+StreamUrl = Annotated[str, _url("ws", "wss")]
+"""The address of a WebSocket server."""
 
 
 def _shared(name: str) -> AliasChoices:
@@ -23,20 +53,18 @@ def _shared(name: str) -> AliasChoices:
 class SettingsPart(BaseSettings):
     """Base of all settings."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    # A variable that is empty, as in a template that was not filled in, counts as not set.
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
 
-    log_level: str = Field("INFO", validation_alias=_shared("LOG_LEVEL"))
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", validation_alias=_shared("LOG_LEVEL")
+    )
     """Lowest level that is logged: DEBUG, INFO, WARNING or ERROR."""
 
     demo: bool = Field(False, validation_alias=_shared("DEMO"))
     """Whether the exchange is the simulator; every page and document then says DEMO."""
-
-    @field_validator("log_level")
-    @classmethod
-    def _known_level(cls, level: str) -> str:
-        if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-            raise ValueError("expected DEBUG, INFO, WARNING or ERROR")
-        return level
 
 
 class StoreSettings(SettingsPart):
@@ -51,17 +79,17 @@ class StoreSettings(SettingsPart):
 class BinanceSettings(SettingsPart):
     """For what talks to Binance."""
 
-    rest_url: str = Field(
+    rest_url: HttpUrl = Field(
         "https://data-api.binance.vision", validation_alias=_shared("BINANCE_REST_URL")
     )
     """Binance's REST host; the default needs no key."""
 
-    stream_url: str = Field(
+    stream_url: StreamUrl = Field(
         "wss://data-stream.binance.vision", validation_alias=_shared("BINANCE_STREAM_URL")
     )
     """Binance's stream host; the default needs no key."""
 
-    archive_url: str = Field(
+    archive_url: HttpUrl = Field(
         "https://data.binance.vision", validation_alias=_shared("BINANCE_ARCHIVE_URL")
     )
     """Binance's public archive."""
@@ -82,37 +110,48 @@ class UniverseSettings(SettingsPart):
 
     @field_validator("symbols", mode="before")
     @classmethod
-    def _split_symbols(cls, value: Any) -> Any:
-        return _split(value, str.upper)
+    def _read_symbols(cls, value: Any) -> Any:
+        symbols = tuple(dict.fromkeys(name.upper() for name in _split(value)))
+        wrong = [name for name in symbols if not _SYMBOL.fullmatch(name)]
+        if wrong:
+            raise ValueError("expected symbols such as BTCUSDT, separated by commas")
+        return symbols
 
     @field_validator("intervals", mode="before")
     @classmethod
-    def _split_intervals(cls, value: Any) -> Any:
-        return _split(value, str)
+    def _read_intervals(cls, value: Any) -> Any:
+        try:
+            return tuple(
+                part if isinstance(part, Interval) else Interval.parse(part)
+                for part in _split(value)
+            )
+        except InvalidParameter as error:
+            raise ValueError(f"expected {error.expected}, separated by commas") from error
 
 
 class HistoryClientSettings(SettingsPart):
     """For what reads the history API."""
 
-    history_url: str = Field("http://127.0.0.1:8000", validation_alias=_shared("HISTORY_URL"))
+    history_url: HttpUrl = Field("http://127.0.0.1:8000", validation_alias=_shared("HISTORY_URL"))
     """The history API."""
 
 
-def _split(value: Any, clean: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    parts = tuple(clean(part.strip()) for part in value.split(",") if part.strip())
-    if not parts:
+def _split(value: Any) -> tuple[Any, ...]:
+    """Return the parts of a list, each once, in the order given."""
+    given = value.split(",") if isinstance(value, str) else value
+    parts = [part.strip() if isinstance(part, str) else part for part in given]
+    distinct = tuple(dict.fromkeys(part for part in parts if part != ""))
+    if not distinct:
         raise ValueError("expected a list separated by commas")
-    return parts
+    return distinct
 
 
 def time_validator(value: Any) -> int:
     """Read a time for a settings field; see `market.times.parse_time_ms`."""
     try:
         return parse_time_ms("time", value)
-    except Exception as error:
-        raise ValueError(str(error)) from error
+    except InvalidParameter as error:
+        raise ValueError(f"expected {error.expected}") from error
 
 
 _Settings = TypeVar("_Settings", bound=SettingsPart)
@@ -128,11 +167,23 @@ def load_settings(kind: type[_Settings]) -> _Settings:
         return kind()
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        field = str(problem["loc"][0])
-        variable = variable_name(kind, field)
-        value = "(hidden)" if "url" in field and "store" in field else problem["input"]
+        name = str(problem["loc"][0])
         message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        value = "(hidden)" if _is_secret(kind, name) else _shown(problem["input"])
+        variable = variable_name(kind, name)
         raise SettingsError(variable, value, message.removeprefix("expected ")) from None
+
+
+def _shown(value: object) -> object:
+    return mask_text(value) if isinstance(value, str) else value
+
+
+def _is_secret(kind: type[SettingsPart], name: str) -> bool:
+    return any(
+        "SecretStr" in str(field.annotation)
+        for key, field in kind.model_fields.items()
+        if name in (key, variable_name(kind, key))
+    )
 
 
 def variable_name(kind: type[SettingsPart], field: str) -> str:

@@ -29,8 +29,8 @@ from market.store.schema import migrate
 from market.store.score_ledger import write_score_cards
 from market.store.symbols import Series, write_watermark
 from support.databases import connect
-from support.forecasts import make_card, make_forecast
 from support.klines import make_klines
+from support.ledger_rows import make_card, make_forecast
 from support.ports import free_port
 from support.stores import BATCH, add_series
 

@@ -18,8 +18,8 @@ from market.store.forecast_ledger import (
 )
 from market.store.outbox import read_outbox
 from market.store.symbols import Series
-from support.forecasts import make_forecast
 from support.klines import START_MS
+from support.ledger_rows import make_forecast
 from support.stores import count, rows
 
 

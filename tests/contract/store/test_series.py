@@ -20,8 +20,8 @@ from market.store.symbols import (
     write_symbols,
     write_watermark,
 )
-from support.forecasts import make_card
 from support.klines import make_klines
+from support.ledger_rows import make_card
 from support.stores import BATCH, add_series, rows, stored
 
 BTC = Symbol("BTCUSDT", "BTC", "USDT", "TRADING", '{"symbol":"BTCUSDT","note":"żółw"}')

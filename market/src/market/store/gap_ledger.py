@@ -26,8 +26,9 @@ def write_gaps(
 ) -> None:
     """Make the ledger say that exactly `found` is missing inside the half-open `span`.
 
-    Touching gaps of one cause become one entry. Open entries that are no longer found are resolved, new ones are added, the rest is left
-    as it is. An entry that reaches out of the span keeps its part outside.
+    Open entries that are no longer found are resolved, new ones are added, the rest is left
+    as it is. An entry that reaches out of the span keeps its part outside; touching gaps of
+    one cause become one entry.
     """
     g = t.gaps.c
     touching = and_(

@@ -1,0 +1,60 @@
+"""The health server of services without an API, over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from market.errors import Conflict, StoreUnavailable
+from market.health import Readiness, serve_health
+
+
+def _away() -> str | None:
+    raise StoreUnavailable("the store does not answer")
+
+
+@pytest.fixture
+def reasons() -> dict[str, str | None]:
+    return {"queue": None}
+
+
+@pytest.fixture
+def url(reasons: dict[str, str | None]) -> Iterator[str]:
+    server = serve_health("127.0.0.1", 0, Readiness({"queue": lambda: reasons["queue"]}))
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_health_and_readiness(url: str, reasons: dict[str, str | None]) -> None:
+    assert httpx.get(f"{url}/healthz").json() == {"alive": True}
+    assert httpx.get(f"{url}/readyz").status_code == 200
+    reasons["queue"] = "it is too long"
+
+    unready = httpx.get(f"{url}/readyz?verbose")
+
+    assert (unready.status_code, unready.json()) == (
+        503,
+        {"ready": False, "checks": {"queue": "it is too long"}},
+    )
+
+
+def test_metrics_and_unknown_pages(url: str) -> None:
+    metrics = httpx.get(f"{url}/metrics")
+
+    assert "python_info" in metrics.text
+    assert metrics.headers["Content-Type"].startswith("text/plain")
+    assert httpx.get(f"{url}/nowhere").json()["error"] == "NotFound"
+
+
+def test_dependency_that_raises_is_not_ready() -> None:
+    assert Readiness({"store": _away}).report() == (False, {"store": "the store does not answer"})
+
+
+def test_port_in_use_is_a_conflict(url: str) -> None:
+    port = httpx.URL(url).port
+
+    with pytest.raises(Conflict, match=str(port)):
+        serve_health("127.0.0.1", int(port or 0), Readiness({}))
