@@ -28,6 +28,12 @@ def simulator_data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def simulator_options() -> tuple[str, ...]:
+    """A frozen clock in the middle of the second month."""
+    return ("--now", "2024-02-15T12:30:00Z", "--speed", "0")
+
+
+@pytest.fixture
 def store(sqlite_url: str) -> Iterator[Store]:
     """A SQLite store with its schema."""
     with opened_store(sqlite_url) as store:
