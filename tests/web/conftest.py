@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,19 +112,20 @@ def run_history(tmp_path_factory: pytest.TempPathFactory) -> RunHistory:
         }
         command = [find_program("klinecast-history"), "serve", "--port", url.rpartition(":")[2]]
         with running(command, log, environment=environment) as process:
-            wait_until(
-                lambda: _knows_time(url, exchange_url), "history API", process=process, log=log
-            )
+            # One client for all the asking: making one takes longer than a question.
+            with httpx.Client() as client:
+                knows_time = partial(_knows_time, client, url, exchange_url)
+                wait_until(knows_time, "history API", process=process, log=log)
             yield url
 
     return run
 
 
-def _knows_time(url: str, exchange_url: str) -> bool:
-    """Tell whether the API answers with the exchange's time, not yet with the machine's."""
+def _knows_time(client: httpx.Client, url: str, exchange_url: str) -> bool:
+    """Tell whether the API answers with the exchange's time, no longer with the machine's."""
     try:
-        status = httpx.get(f"{url}/v1/status")
-        server_ms = httpx.get(f"{exchange_url}/api/v3/time").json()["serverTime"]
+        status = client.get(f"{url}/v1/status")
+        server_ms = client.get(f"{exchange_url}/api/v3/time").json()["serverTime"]
     except httpx.HTTPError:
         return False
     return status.status_code == 200 and abs(status.json()["now_ms"] - server_ms) < 600_000

@@ -145,11 +145,13 @@ def test_refused_request_shows_its_id_and_a_retry(market_url: str, open_page: Op
     page = open_page(f"{market_url}/#/market/BTCUSDT/7m").page
     alert = page.get_by_role("alert")
 
-    expect(alert).to_contain_text("Invalid interval.")
+    expect(alert).to_contain_text("BTCUSDT 7m can't be shown")
+    expect(alert).to_contain_text("interval was '7m'; expected one of")
     expect(alert).to_contain_text("request id ")
     with page.expect_response("**/v1/status"):
         alert.get_by_role("button", name="Try again").click()
-    expect(alert).to_contain_text("Invalid interval.")
+    expect(alert).to_contain_text("interval was '7m'")
+    expect(page.locator("#warnings")).to_be_hidden()
 
 
 def test_text_in_the_address_stays_text(market_url: str, open_page: Open) -> None:

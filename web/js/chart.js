@@ -94,13 +94,13 @@ function readColours() {
   return {
     ink: token("ink"),
     muted: token("muted"),
-    line: token("line"),
     surface: token("surface"),
     accent: token("accent"),
     onAccent: token("on-accent"),
     up: token("up"),
     down: token("down"),
     font: token("font"),
+    fontSize: Math.round(Number.parseFloat(style.fontSize) * 0.75),
   };
 }
 
@@ -109,9 +109,13 @@ const chartColours = (colours) => ({
     background: { type: ColorType.Solid, color: colours.surface },
     textColor: colours.muted,
     fontFamily: colours.font,
-    fontSize: 12,
+    fontSize: colours.fontSize,
   },
-  grid: { vertLines: { color: colours.line }, horzLines: { color: colours.line } },
+  // Drawn over the fan too, so it must let it through.
+  grid: {
+    vertLines: { color: `${colours.muted}26` },
+    horzLines: { color: `${colours.muted}26` },
+  },
   crosshair: {
     vertLine: { color: colours.muted, labelBackgroundColor: colours.ink },
     horzLine: { color: colours.muted, labelBackgroundColor: colours.ink },

@@ -10,6 +10,8 @@ const SYMBOLS_PERIOD_MS = 60_000;
 const FASTEST_MS = 2_000;
 const SLOWEST_MS = 10_000;
 const POLLS_PER_KLINE = 20;
+// One object, so that "none" twice is no change.
+const NO_CARDS = Object.freeze([]);
 
 /** Return how long to wait between two looks: shorter for short klines and a fast demo. */
 export function pollPeriodMs({ route, clock, failure, data }) {
@@ -38,7 +40,7 @@ export function createFeed(api, state) {
 
   async function refresh() {
     try {
-      await Promise.all([refreshStatus(), refreshSymbols()]);
+      await all([refreshStatus(), refreshSymbols()]);
       const { route, symbols } = state.get();
       const complete = completeRoute(route, symbols);
       if (complete === null) {
@@ -68,10 +70,10 @@ function requireKnown(symbol, symbols) {
 
 async function readSeries(api, { symbol, interval }, before) {
   const query = new URLSearchParams({ symbol, interval });
-  const [klines, forecasts, naives] = await Promise.all([
-    api.read(`api/v3/klines?${query}&limit=${KLINES_SHOWN}`),
+  const [forecasts, naives, klines] = await all([
     api.find(`v1/forecasts?${query}`),
     api.find(`v1/forecasts?${query}&model=random_walk`),
+    api.read(`api/v3/klines?${query}&limit=${KLINES_SHOWN}`),
   ]);
   const forecast = forecasts?.forecasts[0] ?? null;
   const naive = naives?.forecasts[0] ?? null;
@@ -79,12 +81,20 @@ async function readSeries(api, { symbol, interval }, before) {
   return { symbol, interval, klines, forecast, naive, cards };
 }
 
+// Of several errors the first in order is told, not the quickest: the same cause, the same words.
+async function all(promises) {
+  const settled = await Promise.allSettled(promises);
+  const failed = settled.find(({ status }) => status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return settled.map(({ value }) => value);
+}
+
 // Score cards change only when a model was trained: not asked for at every look.
 async function readCards(api, query, forecast, before) {
-  if (forecast === null) return [];
+  if (forecast === null) return NO_CARDS;
   const isSame = before?.forecast?.version === forecast.version && before.symbol === forecast.symbol;
   if (isSame && before.interval === forecast.interval && before.cards.length > 0) return before.cards;
-  return (await api.find(`v1/scores?${query}&model=${forecast.model}`))?.scores ?? [];
+  return (await api.find(`v1/scores?${query}&model=${forecast.model}`))?.scores ?? NO_CARDS;
 }
 
 function takeIn(state, route, data) {

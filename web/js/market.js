@@ -84,6 +84,7 @@ function drawWords(view) {
   say(byId("skill-text"), skill?.text ?? null);
   say(byId("skill-pill"), skill === null ? null : PILLS[skill.kind]);
   byId("skill").hidden = skill === null;
+  say(byId("waiting"), forecast === null ? NO_FORECAST : null);
   byId("skill-pill").dataset.kind = skill?.kind ?? "unknown";
   document.title = `${byId("headline").textContent} Klinecast`;
 }
@@ -132,12 +133,12 @@ function drawReading(view, hovered) {
   const values = reading.values.map(([name, value]) =>
     element("span", {}, [element("b", { textContent: name }), ` ${value}`]),
   );
-  byId("reading").replaceChildren(element("span", { className: "when", textContent: reading.when }), ...values);
+  byId("reading-when").textContent = reading.when;
+  byId("reading-values").replaceChildren(...values);
 }
 
 function drawFacts(view, nowMs) {
   const forecast = view?.forecast ?? null;
-  say(byId("waiting"), view !== null && forecast === null ? NO_FORECAST : null);
   for (const id of ["signal", "provenance", "links"]) byId(id).hidden = forecast === null;
   if (forecast === null) return;
   say(byId("signal-action"), `Signal: ${forecast.signal.action}.`);

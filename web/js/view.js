@@ -19,16 +19,19 @@ export function phaseOf({ route, data, failure, isUnfilled }) {
 
 /** Return the panel's words for a phase that shows no picture, or null. */
 export function panelOf(phase, { route, failure }) {
+  const series = `${route.symbol} ${route.interval}`;
   if (phase === "error") {
-    const id = failure.requestId === "" ? "" : `request id ${failure.requestId}`;
-    return { title: failure.message, detail: failure.hint, id, canRetry: true };
+    const { message, hint, status, requestId } = failure;
+    const isRefused = status >= 400 && status < 500;
+    const title = isRefused ? `${series} can't be shown` : message;
+    const detail = isRefused ? `${message} ${hint}`.trim() : hint;
+    return { title, detail, id: requestId === "" ? null : `request id ${requestId}`, canRetry: true };
   }
   if (phase !== "empty") return null;
-  const title =
-    route.symbol === null ? "No symbols yet" : `No klines of ${route.symbol} ${route.interval} yet`;
+  const title = route.symbol === null ? "No symbols yet" : `No klines of ${series} yet`;
   const detail =
     "The populator fetches them from the exchange; this page fills by itself as they arrive.";
-  return { title, detail, id: "", canRetry: false };
+  return { title, detail, id: null, canRetry: false };
 }
 
 /** Return everything that follows from the klines and the forecast of a series. */
@@ -87,13 +90,14 @@ function stepReading({ step, target_ms: targetMs, quantiles }, { interval, digit
   const price = (level) => decimal(quantiles[level], digits);
   const band = (low, high) => `${price(low)} to ${price(high)}`;
   return {
-    when: `${spanInWords(interval, step)} ahead, ${bothClocks(targetMs + 1)}`,
+    when: `${spanInWords(interval, step)} ahead, until ${bothClocks(targetMs + 1)}`,
     values: [["80 %", band("0.1", "0.9")], ["50 %", band("0.25", "0.75")], ["95 %", band("0.025", "0.975")], ["median", price("0.5")]],
   };
 }
 
 /** Return what the header says at the machine's monotonic `atMs`: clock, dot, banner, warnings. */
-export function headerView({ status, clock, data, failure, route }, atMs) {
+export function headerView(state, atMs) {
+  const { status, clock, data, route } = state;
   const nowMs = clock === null ? null : readClock(clock, atMs);
   const lastCloseMs = data === null || data.klines.length === 0 ? null : data.klines.at(-1)[6];
   const dot =
@@ -103,6 +107,9 @@ export function headerView({ status, clock, data, failure, route }, atMs) {
   const banner = demoBanner(status);
   const demoEnded = status?.demo_ended ?? false;
   const forecast = data?.forecast ?? null;
-  return { nowMs, dot, banner, demoEnded, warnings: warnings({ failure, dot, lastCloseMs, forecast, demoEnded }) };
+  // Where the error fills the page, saying it twice helps nobody.
+  const failure = phaseOf(state) === "error" ? null : state.failure;
+  const said = warnings({ failure, dot, lastCloseMs, forecast, demoEnded });
+  return { nowMs, dot, banner, demoEnded, warnings: said };
 }
 
