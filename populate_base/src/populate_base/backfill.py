@@ -227,7 +227,7 @@ class Backfill:
         report.inserted += written.inserted
         report.changed += written.changed
         report.batches[batch.source.value] += 1
-        self._progress.advance(written.inserted, batch.source.value)
+        self._progress.advance(len(klines), batch.source.value)
 
 
 def _is_in(series: Series, kline: Kline, ranges: Iterable[Range]) -> bool:

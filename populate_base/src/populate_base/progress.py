@@ -54,7 +54,7 @@ class LoggedProgress:
         """See `ProgressDisplay`."""
         self._done += klines
         now_s = time.monotonic()
-        if now_s - self._logged_s >= _LOG_EVERY_S:
+        if now_s - self._logged_s >= _LOG_EVERY_S and self._done > 0:
             self._logged_s = now_s
             per_second = self._done / (now_s - self._started_s)
             left_s = max(self._wanted - self._done, 0) / per_second
