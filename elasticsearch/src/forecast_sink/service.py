@@ -11,7 +11,7 @@ from forecast_sink.relay import Relay
 from forecast_sink.settings import SinkSettings
 from forecast_sink.window import keep_window
 from market.clock import ExchangeClock, keep_measuring
-from market.errors import ExchangeUnavailable, KlinecastError, SettingsError
+from market.errors import ExchangeUnavailable, KlinecastError
 from market.exchange_time import time_fetcher
 from market.health import Readiness, serve_health
 from market.log import get_logger
@@ -28,7 +28,8 @@ def run_relay(settings: SinkSettings, stop: threading.Event) -> None:
     """Relay until `stop` is set.
 
     Raises:
-        SettingsError: a setting is wrong or the port is in use.
+        SettingsError: a setting is wrong.
+        Conflict: the port is in use.
         SchemaMismatch: the store's schema is not this version's.
     """
     store = open_store(settings.store_url.get_secret_value())
@@ -42,12 +43,7 @@ def run_relay(settings: SinkSettings, stop: threading.Event) -> None:
             "relay": lambda: relay.problem,
         }
     )
-    try:
-        server = serve_health(settings.host, settings.port, readiness)
-    except OSError as error:
-        raise SettingsError(
-            "SINK_PORT", settings.port, f"a free port on {settings.host} ({error.strerror})"
-        ) from error
+    server = serve_health(settings.host, settings.port, readiness)
     log.info("relay_started", port=server.server_address[1])
     _start_clock(clock, settings.history_url, stop)
     try:
