@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
+import stamina
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -57,15 +58,18 @@ class Store:
 
         `work` must change nothing but the database. Raises as `begin` does.
         """
-        for attempt in range(1, _ATTEMPTS):
-            try:
-                with self.begin() as connection:
-                    return work(connection)
-            except StoreConflict:
-                pause_s = min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S)
-                time.sleep(pause_s * random.uniform(0.5, 1.0))
-        with self.begin() as connection:
-            return work(connection)
+        attempts = stamina.retry_context(
+            on=StoreConflict,
+            attempts=_ATTEMPTS,
+            timeout=None,
+            wait_initial=_FIRST_PAUSE_S,
+            wait_max=_LONGEST_PAUSE_S,
+            wait_jitter=_FIRST_PAUSE_S,
+        )
+        for attempt in attempts:
+            with attempt, self.begin() as connection:
+                return work(connection)
+        raise AssertionError("the last attempt either returns or raises")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -194,11 +198,26 @@ def _set_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
+def _mysql_driver(url: URL) -> ModuleType:
+    try:
+        import mysql.connector
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            "KLINECAST_STORE_URL",
+            url.render_as_string(hide_password=True),
+            "sqlite:///path, as the MySQL driver is not installed here",
+            hint="Install this package with its extra `mysql`.",
+        ) from error
+    driver: ModuleType = mysql.connector
+    return driver
+
+
 def _mysql_engine(url: URL, pool_size: int) -> Engine:
     # Traps of the driver: without use_pure=False the C extension may be lost in
     # silence, and only LOCAL INFILE makes bulk loads fast.
     engine = create_engine(
         url,
+        module=_mysql_driver(url),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
