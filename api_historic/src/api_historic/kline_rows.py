@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, String, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Result, String, cast, func, literal, select
 
 from market.kline import KLINE_FIELDS
 from market.store import tables as t
@@ -36,14 +36,22 @@ class Window(NamedTuple):
 
 
 class KlineRows(NamedTuple):
-    """Klines, ascending: their open times in ms, and each as a JSON array."""
+    """Klines, ascending: their open times in ms, and their JSON arrays.
+
+    `chunks` hold many rows each, joined by commas: a page of 100,000 rows is never
+    100,000 Python strings at once. `has_more` tells whether the limit cut any off.
+    """
 
     open_times: list[int]
-    texts: list[str]
+    chunks: list[bytes]
+    has_more: bool
 
-    def first(self, count: int) -> KlineRows:
-        """Return the oldest `count` of them."""
-        return KlineRows(self.open_times[:count], self.texts[:count])
+    def json_parts(self) -> list[bytes]:
+        """Return the parts of one JSON array of all rows, to be joined once."""
+        parts = [b"["]
+        for number, chunk in enumerate(self.chunks):
+            parts += (b",", chunk) if number else (chunk,)
+        return [*parts, b"]"]
 
 
 def read_rows(
@@ -65,21 +73,27 @@ def read_rows(
     if window.end_ms is not None:
         query = query.where(k.open_time_ms < window.end_ms)
     order = k.open_time_ms.desc() if window.newest else k.open_time_ms
+    # One row more than asked tells whether another page follows.
+    query = query.order_by(order).limit(window.limit + 1)
+    # The driver hands rows over as they come; by itself it would hold all of them first.
+    result = connection.execute(query, execution_options={"yield_per": _CHUNK})
+    return _collect(result, window)
+
+
+def _collect(result: Result[int, str], window: Window) -> KlineRows:
     open_times: list[int] = []
-    texts: list[str] = []
-    result = connection.execute(query.order_by(order).limit(window.limit))
-    for chunk in result.partitions(_CHUNK):
-        open_times += [open_ms for open_ms, _ in chunk]
-        texts += [text for _, text in chunk]
-    if window.newest:
-        open_times.reverse()
-        texts.reverse()
-    return KlineRows(open_times, texts)
-
-
-def join_rows(rows: KlineRows) -> bytes:
-    """Return the rows as one JSON array."""
-    return ("[" + ",".join(rows.texts) + "]").encode()
+    chunks: list[bytes] = []
+    has_more = False
+    for rows in result.partitions():
+        room = window.limit - len(open_times)
+        has_more = len(rows) > room
+        if room == 0:
+            break
+        kept = rows[:room][::-1] if window.newest else rows[:room]
+        times = [open_ms for open_ms, _ in kept]
+        open_times = times + open_times if window.newest else open_times + times
+        chunks.append(",".join([text for _, text in kept]).encode())
+    return KlineRows(open_times, chunks[::-1] if window.newest else chunks, has_more)
 
 
 def _json_array(

@@ -19,7 +19,7 @@ from api_historic.binance.parameters import (
 )
 from api_historic.binance.rejections import Rejection
 from api_historic.binance.zones import is_shifted, read_shifted_rows
-from api_historic.kline_rows import Window, join_rows, read_rows
+from api_historic.kline_rows import Window, read_rows
 from api_historic.responses import bytes_response
 from api_historic.service import Service
 from market.api import RETRY_AFTER_S
@@ -109,7 +109,8 @@ def answer_klines(service: Service, call: KlinesCall, *, microseconds: bool) -> 
             return read_shifted_rows(
                 connection, series, call.zone_ms, window, microseconds=microseconds
             )
-        return join_rows(read_rows(connection, series, window, microseconds=microseconds))
+        rows = read_rows(connection, series, window, microseconds=microseconds)
+    return b"".join(rows.json_parts())
 
 
 def _wants_microseconds(request: Request) -> bool:

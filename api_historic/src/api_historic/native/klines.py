@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from api_historic.coverage import Coverage, describe_coverage, missing_of, span_of_page
 from api_historic.cursor import Position, write_cursor
-from api_historic.kline_rows import KlineRows, Window, join_rows, read_rows
+from api_historic.kline_rows import KlineRows, Window, read_rows
 from api_historic.native.parameters import KlinesQuery, NewestKlinesQuery, only
 from api_historic.responses import bytes_response
 from api_historic.service import Service
@@ -50,20 +50,17 @@ def answer_range(service: Service, query: KlinesQuery) -> bytes:
     now_ms = service.now_ms()
     with service.store.read() as connection:
         series = find_series(connection, query.symbol_name(), query.interval)
-        # One more than asked tells whether another page follows.
-        window = Window(start_ms, query.end, query.limit + 1)
+        window = Window(start_ms, query.end, query.limit)
         rows = read_rows(connection, series, window, fields=query.fields)
-        has_more = len(rows.open_times) > query.limit
-        rows = rows.first(query.limit)
         span = span_of_page(
             query.interval,
             (start_ms, query.end),
             rows.open_times,
-            has_more=has_more,
+            has_more=rows.has_more,
             now_ms=now_ms,
         )
         coverage = _cover(connection, series, span, rows)
-    following = write_cursor(Position(rows.open_times[-1] + 1)) if has_more else None
+    following = write_cursor(Position(rows.open_times[-1] + 1)) if rows.has_more else None
     return write_page(series, query.fields, rows, coverage, following)
 
 
@@ -107,5 +104,5 @@ def write_page(
         "gaps": [gap._asdict() for gap in coverage.gaps],
         "next": following,
     }
-    parts = (orjson.dumps(head)[:-1], b',"klines":', join_rows(rows), b",", orjson.dumps(tail)[1:])
-    return b"".join(parts)
+    opening, ending = orjson.dumps(head)[:-1], orjson.dumps(tail)[1:]
+    return b"".join([opening, b',"klines":', *rows.json_parts(), b",", ending])
