@@ -106,7 +106,20 @@ class LocalMode:
         state = self._run_state()
         seen = {} if state is None else state.services
         services = self.plan(demo=demo).services
-        return [_report(service, seen.get(service.name, ServiceState())) for service in services]
+        reports = [_report(service, seen.get(service.name, ServiceState())) for service in services]
+        return [self._supervisor_report(), *reports]
+
+    def _supervisor_report(self) -> ServiceReport:
+        running = self.is_running()
+        return ServiceReport(
+            name="supervisor",
+            title="supervisor",
+            running=running,
+            ready=None,
+            restarts=0,
+            port=None,
+            detail="" if running else "services that fall stay down; run setup.sh again",
+        )
 
     def service_names(self) -> list[str]:
         """Return the names that `logs` takes."""

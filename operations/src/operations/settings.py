@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -93,8 +92,3 @@ def adopt_dotenv(path: Path) -> None:
     for name, value in read_dotenv(path).items():
         if name.startswith(_SERVICE_PREFIXES):
             os.environ.setdefault(name, value)
-
-
-def drop_empty(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without variables that are set to nothing."""
-    return {name: value for name, value in environment.items() if value != ""}

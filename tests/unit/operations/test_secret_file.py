@@ -1,0 +1,60 @@
+"""The generated secrets of the compose stack."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from operations.secret_file import GENERATED, ensure_secrets, generate_secret
+from operations.settings import read_dotenv
+
+
+def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+
+    first = ensure_secrets(path)
+    second = ensure_secrets(path)
+
+    assert first == second
+    assert set(first) == set(GENERATED)
+    assert len(set(first.values())) == len(GENERATED)
+
+
+def test_secrets_pass_through_shells_and_urls() -> None:
+    secret = generate_secret()
+
+    assert len(secret) == 32
+    assert secret.isalnum()
+    assert secret.isascii()
+
+
+def test_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("KLINECAST_SYMBOLS=BTCUSDT\n")
+    path.chmod(0o644)
+
+    ensure_secrets(path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_the_file_holds_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    mine = "# mine\nKLINECAST_SYMBOLS=BTCUSDT\nMYSQL_ROOT_PASSWORD=chosen\n"
+    path.write_text(mine)
+
+    secrets = ensure_secrets(path)
+
+    assert path.read_text().startswith(mine)
+    assert secrets["MYSQL_ROOT_PASSWORD"] == "chosen"
+    assert read_dotenv(path)["KLINECAST_SYMBOLS"] == "BTCUSDT"
+
+
+def test_emptied_secret_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("ELASTIC_PASSWORD=\n")
+
+    secrets = ensure_secrets(path)
+
+    assert len(secrets["ELASTIC_PASSWORD"]) == 32
+    assert read_dotenv(path)["ELASTIC_PASSWORD"] == secrets["ELASTIC_PASSWORD"]
