@@ -177,8 +177,10 @@ def once() -> None:
     with opened_desk(settings, stop) as desk:
         series = followed_series(settings)
         scheduler = Scheduler(desk, Forecaster(desk), series, settings.retrain_klines)
-        scheduler.run_round(stop)
-        Worker(desk, stop, settings.lease_s).run_waiting()
+        worker = Worker(desk, stop, settings.lease_s)
+        for _ in range(2):  # a new series is asked for its random walk first, then for the rest
+            scheduler.run_round(stop)
+            worker.run_waiting()
         scheduler.run_round(stop)
 
 

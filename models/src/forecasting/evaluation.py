@@ -64,7 +64,7 @@ class Evaluation:
         for model in others:
             fresh = partial(new_estimator, model)
             expected = walk_mean(self.dataset, sigma, lessons, fresh, checkpoint)
-            centre = walk_centre(self.dataset, expected, self.start)
+            centre = walk_centre(self.dataset, expected, self.start, checkpoint)
             weights = gate_weights(self.dataset, expected, len(self.dataset.panel) - 1)
             yield self._walked(Walk(model, sigma, centre, expected), weights, checkpoint)
 

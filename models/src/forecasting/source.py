@@ -9,6 +9,8 @@ from klinecast_client import Client
 from market.interval import Interval
 
 _FIELDS = ("open_time", *COLUMNS)
+#: More klines than this are not answered at once.
+_MOST_ROWS = 100_000
 
 
 class SeriesState(NamedTuple):
@@ -34,12 +36,14 @@ class KlineSource:
         return int(table["open_time"][-1]) if len(table) else None
 
     def read_newest(self, symbol: str, interval: Interval, limit: int) -> Panel:
-        """Return the newest `limit` closed klines.
+        """Return the newest `limit` closed klines, at most 100,000.
 
         Raises:
             DataError: there are none, or they can't be true.
         """
-        table = self._client.newest_table(symbol, interval.value, limit, fields=_FIELDS)
+        table = self._client.newest_table(
+            symbol, interval.value, min(limit, _MOST_ROWS), fields=_FIELDS
+        )
         return build_panel(symbol, interval, table.columns.get("open_time", ()), table.columns)
 
     def read_states(self) -> dict[tuple[str, str], SeriesState]:

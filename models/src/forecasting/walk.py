@@ -100,11 +100,14 @@ def gate_weights(dataset: Dataset, expected: Matrix, row: int) -> Matrix:
     return weights
 
 
-def walk_centre(dataset: Dataset, expected: Matrix, start: int) -> Matrix:
-    """Return the point forecast behind its gate, the gate decided anew at each refit."""
+def walk_centre(
+    dataset: Dataset, expected: Matrix, start: int, checkpoint: Checkpoint = go_on
+) -> Matrix:
+    """Return the point forecast behind its gate, the gate decided anew at each refit of sigma."""
     rows = len(dataset.panel)
     centre = np.full_like(expected, np.nan)
-    for fold in iter_folds(rows, start, dataset.recipe.mean_refit, dataset.recipe):
+    for fold in iter_folds(rows, start, dataset.recipe.refit, dataset.recipe):
+        checkpoint()
         weights = gate_weights(dataset, expected, fold.test.start)
         centre[fold.test] = expected[fold.test] * weights
     return centre

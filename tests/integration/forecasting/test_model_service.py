@@ -62,6 +62,10 @@ def test_klines_become_forecasts_by_themselves(installation: Installation) -> No
         )
         answer = httpx.get(url + "/v1/models", timeout=10).json()["series"][0]
 
+    before = len(ledger(installation))
+    assert installation.run("once").returncode == 0  # a new process doesn't forecast it again
+
+    assert len(ledger(installation)) == before
     assert sorted(f.model for f in first) == MODELS
     assert {f.cutoff_ms for f in first} == {cutoff_ms}
     assert all(f.demo and len(f.steps) == 50 for f in first)
@@ -114,7 +118,7 @@ def test_a_forecast_is_asked_for_and_kept(installation: Installation) -> None:
             "/v1/forecasts",
             {"symbol": "BTCUSDT", "interval": "1h", "steps": 51},
             422,
-            "steps was 51",
+            "was 51",
         ),
         ("/v1/forecasts", {"interval": "1h"}, 422, "either `symbol`"),
         ("/v1/trainings", {"symbol": "XXXUSDT", "interval": "1h"}, 404, "not known"),
@@ -193,6 +197,21 @@ def test_a_wrong_line_is_refused(installation: Installation, arguments, words) -
 
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def test_a_training_runs_on_mysql(mysql_url: str, tmp_path: Path) -> None:
+    # The driver's C extension is lost where scikit-learn or xgboost is imported before it.
+    store = new_store(mysql_url)
+    add_series(store, "BTCUSDT", Interval.H1, STORED[:900])
+    with history_api(store, NOW_MS) as url:
+        mysql = install(store, mysql_url, url, tmp_path)
+        done = mysql.run("train", "--model", "xgboost", "--model", "ridge")
+        made = mysql.run("forecast", "--model", "xgboost", "--json")
+    store.close()
+
+    assert done.returncode == 0, done.stderr
+    assert made.returncode == 0, made.stderr
+    assert orjson.loads(made.stdout)["forecasts"][0]["model"] == "xgboost"
 
 
 def test_a_wrong_schema_ends_the_service_in_one_line(tmp_path: Path) -> None:
