@@ -238,10 +238,13 @@ def test_check_and_rebuild_restore_a_damaged_index(
 
     found = run_sink(environment, "check", "--json")
     rebuilt = run_sink(environment, "rebuild", "forecasts", "--json")
+    klines_rebuilt = run_sink({**environment, "SINK_KLINES": "15"}, "rebuild", "klines", "--json")
     deliver_all(relay_of(store, client))
 
     assert found.returncode == 1
     assert len(orjson.loads(found.stdout)["missing"]) == 1
     assert orjson.loads(rebuilt.stdout) == {"index": f"{FORECASTS}-000002", "announced": 3}
     assert run_sink(environment, "check").returncode == 0
+    assert orjson.loads(klines_rebuilt.stdout)["announced"] == 15
+    assert len(documents(client, KLINES)) == 15
     assert list(client.indices.get(index="klinecast-forecasts-*")) == [f"{FORECASTS}-000002"]
