@@ -122,7 +122,7 @@ def open_store(url: str, *, pool_size: int = 5) -> Store:
     """
     parsed = parse_store_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return Store(_sqlite_engine(parsed))
+        return Store(_sqlite_engine(parsed, pool_size))
     return Store(_mysql_engine(parsed, pool_size))
 
 
@@ -150,7 +150,7 @@ def _expanded(path: str) -> str:
     return str(Path(path).expanduser()) if path.startswith("~") else path
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, pool_size: int) -> Engine:
     folder = Path(str(url.database)).absolute().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,12 @@ def _sqlite_engine(url: URL) -> Engine:
         raise SettingsError(
             "KLINECAST_STORE_URL", str(url), f"a folder that can be made ({error.strerror})"
         ) from error
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=10,
+        connect_args={"timeout": 30, "check_same_thread": False},
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
