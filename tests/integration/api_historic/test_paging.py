@@ -17,7 +17,12 @@ from support.klines import START_MS, make_klines
 #: Two holes, one of them at the place where pages of ten meet.
 KLINES = [k for n, k in enumerate(make_klines(Interval.M1, 60)) if n not in (9, 10, 11, 30)]
 END_MS = START_MS + 60 * MINUTE_MS
-TIMES = st.none() | st.integers(START_MS - 3 * MINUTE_MS, END_MS + 3 * MINUTE_MS)
+#: Times on the grid and a millisecond beside it: where ranges begin and end matters there.
+TIMES = st.none() | st.builds(
+    lambda slot, shift: START_MS + slot * MINUTE_MS + shift,
+    st.integers(-3, 63),
+    st.sampled_from([-1, 0, 0, 1]),
+)
 
 
 @pytest.fixture(scope="module")
