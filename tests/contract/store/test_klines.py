@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from typing import Any
+
+import mysql.connector
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from market.errors import DataError
 from market.interval import HOUR_MS, Interval
 from market.kline import Kline
-from market.store import Store
+from market.store import Store, open_store
 from market.store.klines import (
     Batch,
     Source,
@@ -135,6 +140,25 @@ def test_last_of_duplicates_wins(store: Store, series: Series, known_empty: bool
 
     assert written == Written(1, 0)
     assert stored(store, series) == [last]
+
+
+def test_server_that_allows_no_local_file_gets_inserts(
+    database: str, store: Store, series: Series
+) -> None:
+    many = make_klines(Interval.H1, 6_000)
+    careful = open_store(database)
+
+    @event.listens_for(careful.engine, "before_cursor_execute")
+    def refuse(*arguments: Any) -> None:
+        if arguments[2].startswith("LOAD DATA"):
+            refused = mysql.connector.Error("Loading local data is disabled", errno=3948)
+            raise DBAPIError(arguments[2], None, refused)
+
+    written = write_klines(careful, series, many, BATCH, known_empty=True)
+    careful.close()
+
+    assert written == Written(6_000, 0)
+    assert stored(store, series) == many
 
 
 def test_irregular_kline_keeps_its_times(store: Store, series: Series) -> None:

@@ -31,6 +31,8 @@ KlineRow = tuple[int | str, ...]
 
 # A handful of rows is quicker without LOAD DATA.
 _FEW = 100
+# The driver makes one statement of them all, and servers refuse one of more than 16 MB.
+_ROWS_A_STATEMENT = 5_000
 #: The server or the client does not allow LOCAL INFILE (MySQL, MariaDB, client library).
 _NO_LOCAL_INFILE = frozenset({1148, 2068, 3948, 4166})
 
@@ -61,10 +63,11 @@ def insert_if_new(connection: Connection, table: Table, rows: Sequence[KlineRow]
 def _insert_many(connection: Connection, table: Table, rows: Sequence[KlineRow]) -> None:
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     marks = ", ".join([mark] * len(KLINE_COLUMNS))
-    connection.exec_driver_sql(
-        f"INSERT INTO {table.name} ({_names(connection)}) VALUES ({marks})",  # noqa: S608  constants only
-        list(rows),
-    )
+    for start in range(0, len(rows), _ROWS_A_STATEMENT):
+        connection.exec_driver_sql(
+            f"INSERT INTO {table.name} ({_names(connection)}) VALUES ({marks})",  # noqa: S608  constants only
+            list(rows[start : start + _ROWS_A_STATEMENT]),
+        )
 
 
 def _load_data(connection: Connection, table: Table, rows: Sequence[KlineRow]) -> int | None:
