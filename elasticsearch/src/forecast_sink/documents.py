@@ -66,22 +66,7 @@ def build_forecast_documents(
     was made.
     """
     interval = Interval.parse(forecast.interval)
-    shared = {
-        "symbol": forecast.symbol,
-        "interval": forecast.interval,
-        "model": forecast.model,
-        "version": forecast.version,
-        "cutoff": format_time(forecast.cutoff_ms),
-        "made_at": format_time(forecast.made_at_ms),
-        "last_close": forecast.last_close,
-        "verdict": forecast.verdict,
-        "point_verdict": forecast.point_verdict,
-        "direction_verdict": forecast.direction_verdict,
-        "action": forecast.signal.action,
-        "state": forecast.state,
-        "demo": forecast.demo,
-        "champion": champion,
-    }
+    shared = {**_shared_fields(forecast), "champion": champion}
     return [
         Document(
             FORECASTS.alias,
@@ -98,6 +83,24 @@ def build_forecast_documents(
         for step in forecast.steps
         if choice.keeps(interval, step.step)
     ]
+
+
+def _shared_fields(forecast: Forecast) -> dict[str, Any]:
+    return {
+        "symbol": forecast.symbol,
+        "interval": forecast.interval,
+        "model": forecast.model,
+        "version": forecast.version,
+        "cutoff": format_time(forecast.cutoff_ms),
+        "made_at": format_time(forecast.made_at_ms),
+        "last_close": forecast.last_close,
+        "verdict": forecast.verdict,
+        "point_verdict": forecast.point_verdict,
+        "direction_verdict": forecast.direction_verdict,
+        "action": forecast.signal.action,
+        "state": forecast.state,
+        "demo": forecast.demo,
+    }
 
 
 def build_kline_document(symbol: str, interval: Interval, kline: Kline) -> Document:
