@@ -179,6 +179,33 @@ def test_page_is_loading_in_words_and_shape_until_the_first_answer(
     expect(page.locator("#market")).to_have_attribute("aria-busy", "false")
 
 
+def test_module_that_did_not_arrive_is_asked_for_again(market_url: str, open_page: Open) -> None:
+    page = open_page("about:blank").page
+    lost: list[Any] = []
+
+    def lose_once(route: Any) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.abort())
+
+    page.route("**/js/view.js", lambda route: lose_once(route))
+    page.goto(f"{market_url}/")
+
+    expect(_headline(page)).to_contain_text("80 % range")
+    assert len(lost) == 1
+
+
+def test_page_that_never_arrives_whole_says_so(market_url: str, open_page: Open) -> None:
+    page = open_page("about:blank").page
+    page.route("**/js/view.js", lambda route: route.abort())
+    page.goto(f"{market_url}/")
+
+    expect(_headline(page)).to_have_text(
+        "A part of this page did not load. Reload it.", timeout=15_000
+    )
+
+
 def test_api_that_goes_away_is_told_and_the_data_stay(
     tmp_path: Path, exchange: str, run_history: Run, open_page: Open
 ) -> None:

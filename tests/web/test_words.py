@@ -79,6 +79,7 @@ def test_steps_of_calendar_months_fall_on_first_days(call: Call) -> None:
         ("integer", [8700], "8,700"),
         ("exact", ["64123.45000000"], "64,123.45"),
         ("exact", ["0.00001234"], "0.00001234"),
+        ("exact", ["64123.40000000", 2], "64,123.40"),
         ("exact", ["1234567.00000000"], "1,234,567"),
         ("decimalsOf", [["0.00001230", "1.5"]], 7),
         ("decimalsOf", [["65690.00000000"]], 2),
@@ -159,6 +160,14 @@ def test_direction_with_skill_names_the_side_and_the_majority(call: Call) -> Non
         "Direction: up (55.0 % right, 95 % interval 53.0 % to 57.0 %, n = 900;"
         " the more frequent one 51.0 %)."
     )
+
+
+def test_model_that_never_calls_a_side_gives_no_accuracy(call: Call) -> None:
+    card = _card(direction_verdict="coin_flip", direction_low=0, direction_high=1)
+
+    text = call("sentences", "directionSentence", _forecast(), card, 1)
+
+    assert text == "Direction: coin flip (this model takes no side)."
 
 
 @pytest.mark.parametrize(

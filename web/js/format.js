@@ -31,11 +31,11 @@ export function change(fraction) {
   return fraction > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
-/** Return Binance's decimal text grouped, without zeros that say nothing; no digit is lost. */
-export function exact(text) {
+/** Return Binance's decimal text grouped; no digit is lost, zeros stay up to `least` decimals. */
+export function exact(text, least = 0) {
   const [whole, fraction = ""] = text.split(".");
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
-  const kept = fraction.replace(/0+$/, "");
+  const kept = fraction.replace(/0+$/, "").padEnd(least, "0");
   return kept === "" ? grouped : `${grouped}.${kept}`;
 }
 

@@ -76,7 +76,7 @@ function drawPhase(phase, panel) {
 function drawWords(view) {
   const { forecast, card, horizon, digits, quote, symbol, interval, klines } = view;
   const model = forecast === null ? "no forecast yet" : `champion ${modelName(forecast.model)}`;
-  say(byId("eyebrow"), `${symbol} ${interval}, last close ${exact(klines.at(-1).close)} ${quote}, ${model}`);
+  say(byId("eyebrow"), `${symbol} ${interval}, last close ${exact(klines.at(-1).close, digits)} ${quote}, ${model}`);
   const skill = forecast === null ? null : skillSentence(card, horizon);
   say(byId("headline"), forecast === null ? klineSentence(view) : rangeSentence(forecast, horizon));
   say(byId("prices"), forecast === null ? null : priceSentence(forecast, horizon, digits, quote));

@@ -15,13 +15,11 @@ export function createPoll(task, periodMs) {
     try {
       await running;
     } finally {
+      // Also after a failure nobody foresaw: the next look may go well.
       running = null;
-    }
-    if (isWanted) {
+      if (isWanted || !document.hidden) timer = setTimeout(run, isWanted ? 0 : periodMs());
       isWanted = false;
-      return run();
     }
-    if (!document.hidden) timer = setTimeout(run, periodMs());
   }
 
   document.addEventListener("visibilitychange", () => {

@@ -4,7 +4,7 @@ import { change, clockSeconds, decimal, duration, integer, percent, pValue, soon
 import { spanInWords } from "./interval.js";
 
 const MODELS = {
-  random_walk: "random walk",
+  random_walk: "random walk with HAR volatility",
   ridge: "ridge regression",
   xgboost: "XGBoost",
   mlp: "neural network",
@@ -46,6 +46,8 @@ export function priceSentence(forecast, horizon, digits, quote) {
 export function directionSentence(forecast, card, horizon) {
   const verdict = card?.direction_verdict ?? forecast.direction_verdict;
   if (card === null) return verdict === "skill" ? "Direction: skill." : "Direction: coin flip.";
+  // A median at the last close, as the random walk's, never calls a side.
+  if (card.direction_high - card.direction_low >= 1) return "Direction: coin flip (this model takes no side).";
   const right = percent(card.direction_accuracy);
   const between = `${percent(card.direction_low)} to ${percent(card.direction_high)}`;
   const numbers = `${right} right, 95 % interval ${between}, n\u00a0=\u00a0${integer(card.n_eff)}`;

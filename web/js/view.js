@@ -55,11 +55,11 @@ export function seriesView(data, horizon, quote) {
 }
 
 /** Return the headline where there is no forecast yet: what the klines alone say. */
-export function klineSentence({ symbol, interval, klines }) {
+export function klineSentence({ symbol, interval, klines, digits }) {
   const last = klines.at(-1);
   const before = klines.at(-25) ?? klines[0];
   const steps = klines.length - 1 - klines.indexOf(before);
-  const start = `${symbol}: last close ${exact(last.close)}`;
+  const start = `${symbol}: last close ${exact(last.close, digits)}`;
   if (steps === 0) return `${start}.`;
   const moved = Number(last.close) / Number(before.close) - 1;
   return `${start}, ${change(moved)} in ${spanInWords(interval, steps)}.`;
@@ -69,7 +69,7 @@ export function klineSentence({ symbol, interval, klines }) {
 export function readingOf(view, openMs) {
   const kline = view.klines.find((candidate) => candidate.openMs === openMs);
   const step = view.steps.find((candidate) => candidate.openMs === openMs);
-  if (kline !== undefined) return klineReading(kline);
+  if (kline !== undefined) return klineReading(kline, view.digits);
   return step === undefined ? null : stepReading(step, view);
 }
 
@@ -78,11 +78,12 @@ function bothClocks(ms) {
   return here === null ? utc(ms) : `${utc(ms)} (${here})`;
 }
 
-function klineReading(kline) {
+function klineReading(kline, digits) {
+  const price = (text) => exact(text, digits);
   const { openMs, open, high, low, close, volume } = kline;
   return {
     when: bothClocks(openMs),
-    values: [["O", exact(open)], ["H", exact(high)], ["L", exact(low)], ["C", exact(close)], ["Vol", exact(volume)]],
+    values: [["O", price(open)], ["H", price(high)], ["L", price(low)], ["C", price(close)], ["Vol", exact(volume)]],
   };
 }
 
