@@ -42,6 +42,8 @@ def signal_of(claims: Claims, expected: float, cards: Sequence[ScoreCard]) -> Si
     if not cards:
         return Signal(action="HOLD", reason="This model was not evaluated yet.")
     nearest = min(cards, key=lambda card: card.step)
+    if (nearest.direction_low, nearest.direction_high) == (0.0, 1.0):
+        return Signal(action="HOLD", reason="This model expects no direction.")
     shares = (
         f"{nearest.direction_accuracy:.1%} of directions right"
         f" ({nearest.direction_low:.1%} to {nearest.direction_high:.1%}, n = {nearest.n})"

@@ -49,6 +49,14 @@ def test_signal_follows_a_direction_with_skill_and_a_point_with_skill() -> None:
     assert signal_of(claims._replace(point="none"), 0.001, ALL).action == "HOLD"
 
 
+def test_signal_of_a_model_without_a_direction_says_so() -> None:
+    silent = card(1, direction_accuracy=0.5, direction_low=0.0, direction_high=1.0)
+
+    signal = signal_of(claims_of(ALL), 0.0, [silent])
+
+    assert (signal.action, signal.reason) == ("HOLD", "This model expects no direction.")
+
+
 def test_signal_holds_on_a_coin_flip_and_says_so() -> None:
     signal = signal_of(claims_of(ALL)._replace(direction="coin_flip"), 0.001, ALL)
 
