@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -255,3 +256,14 @@ def test_a_store_without_a_schema_ends_follow(simulator: Simulator, tmp_path: Pa
         assert follow.process.wait(30) == 1
 
     assert "klinecast-market migrate" in follow.log.read_text()
+
+
+def test_a_port_in_use_is_named(simulator: Simulator, sqlite_url: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with following(simulator, sqlite_url, tmp_path, POPULATE_PORT=port) as follow:
+            assert follow.process.wait(30) == 1
+
+    said = [line for line in follow.log.read_text().splitlines() if line.startswith("error: ")]
+    assert len(said) == 1
+    assert port in said[0]

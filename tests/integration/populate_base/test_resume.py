@@ -104,5 +104,7 @@ def test_two_populators_at_once_do_no_harm(simulator: Simulator, mysql_url: str)
         ]
 
         said = [process.communicate(timeout=100)[1] for process in both]
-        assert [process.returncode for process in both] == [0, 0], said
+        assert [process.returncode for process in both] == [0, 0], "\n".join(
+            text[-1500:] for text in said
+        )
         check_whole(store)
