@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections import Counter
 
 import pytest
 
-_PLUGINS = (
+pytest_plugins = [
     "support.databases",
     "support.object_storage",
     "support.simulator",
     "support.elasticsearch",
-)
-pytest_plugins = [name for name in _PLUGINS if importlib.util.find_spec(name) is not None]
+]
 
 #: Getting a server for the first time may mean building it.
 _SERVER_TIMEOUT_S = 900
