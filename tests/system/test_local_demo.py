@@ -19,37 +19,20 @@ import pytest
 from playwright.sync_api import Browser
 
 from support.elasticsearch import remove_ours
-from support.installation import Copy, copy_project, free_ports
+from support.installation import Copy, Installation, copy_project, free_ports
 from support.processes import wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
-SERIES = {"symbol": "BTCUSDT", "interval": "1h"}
 SERVICES = ["simulator", "history", "populator", "models", "trainer", "sink"]
 
 
-class Demo:
-    """The installation under trial, and the answers of its services."""
+class Demo(Installation):
+    """The local installation under trial, beside an Elasticsearch."""
 
     def __init__(self, copy: Copy, index_url: str) -> None:
-        self.copy = copy
+        super().__init__(copy, copy.setup("--local", "--demo", timeout_s=840))
         self.index_url = index_url
-        self.started = copy.setup("--local", "--demo", timeout_s=840)
-
-    def url(self, variable: str) -> str:
-        """Return the address of the service whose port that variable sets."""
-        return f"http://127.0.0.1:{self.copy.environment[variable]}"
-
-    def history(self, path: str, **parameters: str | int) -> Any:
-        """Ask the history API."""
-        return _ask(self.url("HISTORY_PORT") + path, **parameters)
-
-    def exchange_klines(self, **parameters: str | int) -> list[list[Any]]:
-        """Ask the simulated exchange for the closed klines of a series."""
-        base = self.url("OPERATE_SIMULATOR_PORT")
-        now_ms = _ask(f"{base}/api/v3/time")["serverTime"]
-        klines = _ask(f"{base}/api/v3/klines", **parameters)
-        return [kline for kline in klines if kline[6] < now_ms]
 
     def state(self) -> dict[str, Any]:
         """Return what the supervisor says."""
@@ -61,20 +44,6 @@ class Demo:
     def pids(self) -> dict[str, int]:
         """Return the process of each service."""
         return {name: service["pid"] for name, service in self.state()["services"].items()}
-
-    def forecast_ids(self) -> list[str]:
-        """Return the ids of every stored forecast of the series, by every model."""
-        found: list[str] = []
-        for model in ("random_walk", "ridge", "xgboost", "mlp"):
-            page = self.history("/v1/forecasts", **SERIES, model=model, limit=100)
-            found += [forecast["forecast_id"] for forecast in page["forecasts"]]
-        return found
-
-
-def _ask(url: str, **parameters: str | int) -> Any:
-    answer = httpx.get(url, params=parameters, timeout=30)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +67,7 @@ def test_start_ends_ready_with_a_forecast(demo: Demo) -> None:
     assert demo.started.returncode == 0, demo.started.stderr
     for variable in ("HISTORY_PORT", "MODELS_PORT", "MODELS_WORK_PORT", "SINK_PORT"):
         assert httpx.get(demo.url(variable) + "/readyz").status_code == 200
-    forecast = demo.history("/v1/forecasts", **SERIES)["forecasts"][0]
+    forecast = demo.history("/v1/forecasts", **demo.series)["forecasts"][0]
     assert forecast["demo"] is True
     assert [step["step"] for step in forecast["steps"]] == list(range(1, 51))
 
@@ -117,11 +86,11 @@ def test_start_names_addresses_and_what_does_not_run(demo: Demo) -> None:
 def test_one_kline_travels_from_the_exchange_to_page_and_index(
     demo: Demo, browser: Browser
 ) -> None:
-    newest = demo.exchange_klines(**SERIES, limit=2)[-1]
-    wait_until(lambda: _newest_stored(demo) > newest[0], "a later kline", limit_s=120)
+    newest = demo.exchange_klines(limit=2)[-1]
+    wait_until(lambda: demo.newest_stored() > newest[0], "a later kline", limit_s=120)
 
-    (kline,) = demo.exchange_klines(**SERIES, startTime=newest[0] + 3_600_000, limit=1)
-    stored = demo.history("/v1/klines", **SERIES, start=kline[0], end=kline[0] + 1)
+    (kline,) = demo.exchange_klines(startTime=newest[0] + demo.step_ms, limit=1)
+    stored = demo.history("/v1/klines", **demo.series, start=kline[0], end=kline[0] + 1)
     assert stored["klines"][0][:11] == kline[:11]
     assert _page_shows(demo, browser, kline)
 
@@ -132,16 +101,6 @@ def test_one_kline_travels_from_the_exchange_to_page_and_index(
     indexed = {document["step"]: document for document in _indexed(demo, forecast)}
     for step in forecast["steps"]:
         assert indexed[step["step"]]["point"] == pytest.approx(step["point"])
-
-
-def _newest_stored(demo: Demo) -> int:
-    (symbol,) = [
-        symbol
-        for symbol in demo.history("/v1/symbols")["symbols"]
-        if symbol["symbol"] == SERIES["symbol"]
-    ]
-    (series,) = [one for one in symbol["series"] if one["interval"] == SERIES["interval"]]
-    return int(series["last_open_ms"])
 
 
 def _page_shows(demo: Demo, browser: Browser, kline: list[Any]) -> bool:
@@ -158,7 +117,7 @@ def _page_shows(demo: Demo, browser: Browser, kline: list[Any]) -> bool:
 
 
 def _forecast_from(demo: Demo, cutoff_ms: int) -> dict[str, Any] | None:
-    (newest,) = demo.history("/v1/forecasts", **SERIES, limit=1)["forecasts"]
+    (newest,) = demo.history("/v1/forecasts", **demo.series, limit=1)["forecasts"]
     return newest if newest["cutoff_ms"] >= cutoff_ms else None
 
 
@@ -187,33 +146,24 @@ def test_killed_service_comes_back_and_nothing_is_lost_or_doubled(demo: Demo, se
 
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: demo.pids()[service] not in (None, pid), f"{service} again", limit_s=60)
-    wait_until(lambda: demo.copy.setup("status").returncode == 0, "all is well", limit_s=120)
+    wait_until(demo.is_well, "all is well", limit_s=120)
 
     after = demo.forecast_ids()
     assert set(forecasts) <= set(after)
     assert len(after) == len(set(after))
-    _assert_store_equals_exchange(demo)
-
-
-def _assert_store_equals_exchange(demo: Demo) -> None:
-    start_ms = _newest_stored(demo) - 500 * 3_600_000
-    stored = demo.history("/v1/klines", **SERIES, start=start_ms, limit=1000)
-    end_ms = stored["klines"][-1][0] + 1
-    recorded = demo.exchange_klines(**SERIES, startTime=start_ms, endTime=end_ms - 1, limit=1000)
-    assert [kline[:11] for kline in stored["klines"]] == [kline[:11] for kline in recorded]
-    assert stored["complete"] is True
+    demo.assert_store_equals_exchange()
 
 
 def test_killed_supervisor_is_noticed_and_replaced(demo: Demo) -> None:
     os.kill(demo.state()["supervisor"], signal.SIGKILL)
     orphans = demo.pids()
-    wait_until(lambda: demo.copy.setup("status").returncode == 1, "it is noticed", limit_s=30)
+    wait_until(lambda: not demo.is_well(), "it is noticed", limit_s=30)
 
     again = demo.copy.setup("--local", "--demo")
 
     assert again.returncode == 0, again.stderr
     assert not any(psutil.pid_exists(pid) for pid in orphans.values())
-    _assert_store_equals_exchange(demo)
+    demo.assert_store_equals_exchange()
 
 
 def test_status_tells_what_runs_and_how_fresh_it_is(demo: Demo) -> None:
