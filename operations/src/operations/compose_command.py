@@ -125,7 +125,7 @@ def _artefact_variables(
     if settings.object_storage:
         return {
             "KLINECAST_ARTEFACTS_URL": "s3://klinecast/artefacts",
-            "AWS_ENDPOINT": "http://objects:7070",
+            "AWS_ENDPOINT_URL": "http://objects:7070",
             "AWS_ALLOW_HTTP": "true",
             "AWS_ACCESS_KEY_ID": secrets["OBJECTS_ACCESS_KEY"],
             "AWS_SECRET_ACCESS_KEY": secrets["OBJECTS_SECRET_KEY"],
