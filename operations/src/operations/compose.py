@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,6 +94,8 @@ class ComposeMode:
         limit_s = float(self.settings.start_timeout_s)
         services = self._services(demo=demo)
         failure = wait_until_ready(services, self._restarts, progress, limit_s)
+        if failure is None:
+            failure = self._wait_for_health(progress, limit_s)
         if failure is None and demo:
             failure = wait_for_forecast(self.history_url(), self._restarts, progress, limit_s)
         return failure
@@ -167,6 +170,15 @@ class ComposeMode:
         containers = self._containers()
         return {service_of(found): restarts_of(found) for found in containers} or None
 
+    def _wait_for_health(self, progress: Progress, limit_s: float) -> Failure | None:
+        # Not every container has a port of this machine to be asked on.
+        while unwell := [found for found in self._containers() if _is_unwell(found)]:
+            if progress.seconds > limit_s:
+                return Failure(service_of(unwell[0]), f"not healthy after {limit_s:.0f} s")
+            progress.remind(f"waiting for {service_of(unwell[0])}")
+            time.sleep(0.5)
+        return None
+
     def _find_failed(self) -> Failure | None:
         for container in self._containers():
             name = service_of(container)
@@ -175,6 +187,10 @@ class ComposeMode:
             if health_of(container) == "unhealthy":
                 return Failure(name, "its health check fails")
         return None
+
+
+def _is_unwell(container: Container) -> bool:
+    return service_of(container) not in _ONE_SHOT and health_of(container) not in (None, "healthy")
 
 
 def _report(container: Container, service: Service | None) -> ServiceReport:
