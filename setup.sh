@@ -37,14 +37,17 @@ fail() {
 }
 
 find_python() {
-    for candidate in python3 python3.13 python3.12 python3.11; do
-        # Asked by running it: a name on the PATH may be a shim of a version that is not there.
-        if found=$("$candidate" -c 'import sys
-if sys.version_info < (3, 11): sys.exit(1)
-print(sys.executable)' 2>/dev/null); then
-            printf '%s\n' "$found"
-            return
-        fi
+    # The versions that are tried with every change first, then newer ones.
+    for below in 14 99; do
+        for candidate in python3 python3.13 python3.12 python3.11; do
+            # Asked by running it: a name on the PATH may be a shim of a version that is not there.
+            if found=$("$candidate" -c "import sys
+if not (3, 11) <= sys.version_info[:2] < (3, $below): sys.exit(1)
+print(sys.executable)" 2>/dev/null); then
+                printf '%s\n' "$found"
+                return
+            fi
+        done
     done
     fail "no Python 3.11 or newer was found (tried python3, python3.13, python3.12, python3.11)" \
         "Install one, for example: apt-get install python3 python3-venv, or brew install python"

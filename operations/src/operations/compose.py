@@ -12,6 +12,7 @@ from docker.models.containers import Container
 from operations.catalogue import Service, list_services
 from operations.compose_command import Compose, compose_version
 from operations.engine import (
+    engine_answers,
     exit_status,
     health_of,
     list_containers,
@@ -187,6 +188,11 @@ class ComposeMode:
             if health_of(container) == "unhealthy":
                 return Failure(name, "its health check fails")
         return None
+
+
+def docker_is_usable() -> bool:
+    """Tell whether an engine answers and the compose plugin is there."""
+    return engine_answers() and compose_version() is not None
 
 
 def _is_unwell(container: Container) -> bool:

@@ -27,6 +27,8 @@ _MAX_MAP_COUNT = Path("/proc/sys/vm/max_map_count")
 _NEEDED_MAP_COUNT = 262_144
 _GIB = 1024**3
 _TIMEOUT_S = 8.0
+#: Forbidden, banned for haste, too many requests, not available from this country.
+_SHUT_OUT = (403, 418, 429, 451)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +176,17 @@ def _binance_check(name: str, url: str, problem: str | None) -> Check:
     )
 
 
-def http_problem(url: str) -> str | None:
-    """Return why a page cannot be reached, None when the host answers without a fault."""
+def http_problem(url: str, *, errors_from: int = 500) -> str | None:
+    """Return why a page cannot be reached, None when the host answers without a fault.
+
+    Args:
+        errors_from: the lowest HTTP status that is a fault, beside those that shut us out.
+    """
     try:
         status = httpx.get(url, timeout=_TIMEOUT_S).status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return type(error).__name__
-    # Of the archive's root any answer will do; 403 and 451 say that we are shut out.
-    return f"HTTP {status}" if status in (403, 418, 429, 451) or status >= 500 else None
+    return f"HTTP {status}" if status in _SHUT_OUT or status >= errors_from else None
 
 
 def socket_problem(url: str) -> str | None:
@@ -205,7 +210,7 @@ def check_elasticsearch(settings: OperateSettings) -> list[Check]:
     """Look whether the Elasticsearch that the settings name answers."""
     if settings.elasticsearch_url is None:
         return []
-    problem = http_problem(settings.elasticsearch_url.get_secret_value())
+    problem = http_problem(settings.elasticsearch_url.get_secret_value(), errors_from=400)
     if problem is None:
         return [Check("Elasticsearch", "ok", "Elasticsearch answers")]
     return [

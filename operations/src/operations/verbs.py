@@ -9,12 +9,11 @@ from pathlib import Path
 from market.command import stderr
 from market.errors import Conflict
 from market.settings import load_settings
-from operations.compose import ComposeMode
-from operations.engine import engine_answers
+from operations.compose import ComposeMode, docker_is_usable
 from operations.layout import Layout, find_layout
 from operations.local import LocalMode
 from operations.mode import Platform, check_demo, check_service_name, choose_mode
-from operations.preflight import require
+from operations.preflight import Check, require
 from operations.settings import OperateSettings
 from operations.state import Installation, Mode, hold_lock, read_state, write_state
 from operations.status import build_status, render_status, write_status
@@ -64,13 +63,13 @@ def start(here: Here, asked: Mode | None, *, demo: bool) -> int:
         if waited:
             progress.say("another setup.sh was at work here and has ended")
         installation = here.installation()
-        mode = choose_mode(asked, installation, engine=asked is None and engine_answers())
+        mode = choose_mode(asked, installation, engine=asked is None and docker_is_usable())
         _refuse_other_mode(here, mode)
         check_demo(installation, mode, demo=demo)
         platform = here.platform(mode)
         current = platform.clear_way(progress, demo=demo)
         if not current:
-            require(platform.examine(demo=demo))
+            _demand(platform.examine(demo=demo), progress)
             demos = {**installation.demo, mode: demo}
             write_state(here.layout.installation, Installation(mode=mode, demo=demos))
         failure = None if current else platform.start(progress, demo=demo)
@@ -83,6 +82,13 @@ def start(here: Here, asked: Mode | None, *, demo: bool) -> int:
     for line in platform.summary(demo=demo):
         _write(line)
     return 0
+
+
+def _demand(checks: list[Check], progress: Progress) -> None:
+    for check in checks:
+        if check.level == "warning":
+            progress.say(f"warning: {check.line}")
+    require(checks)
 
 
 def _refuse_other_mode(here: Here, mode: Mode) -> None:
@@ -137,7 +143,7 @@ def show_logs(here: Here, service: str | None, count: int) -> int:
 def examine(here: Here) -> int:
     """Show every look at the machine, for the mode in use or the one a start would choose."""
     installation = here.installation()
-    mode = choose_mode(None, installation, engine=engine_answers())
+    mode = choose_mode(None, installation, engine=docker_is_usable())
     demo = installation.demo.get(mode, False)
     _write(f"For {mode} mode{', demo' if demo else ''}:")
     checks = here.platform(mode).examine(demo=demo)
