@@ -99,6 +99,7 @@ case "${1:-}" in
         sync_environment --all-extras --group dev
         exit 0
         ;;
+    up) sync_environment --no-dev ;;
     '' | -*)
         sync_environment --no-dev
         set -- up "$@"
