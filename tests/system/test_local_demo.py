@@ -221,5 +221,6 @@ def test_reset_asks_first_then_removes_the_data(demo: Demo) -> None:
     answer = demo.copy.setup("reset", "--yes")
 
     assert answer.returncode == 0, answer.stderr
+    assert "KLINECAST_ELASTICSEARCH_URL holds was left alone" in answer.stdout
     assert not (demo.copy.folder / ".klinecast" / "klinecast.db").exists()
     assert not (demo.copy.folder / ".klinecast" / "artefacts").exists()

@@ -176,7 +176,17 @@ def reset(here: Here, *, confirmed: bool) -> int:
         _write(f"Removed {target}")
     if not removed:
         _write("There was nothing to remove.")
+    for variable in _servers_left_alone(here.settings):
+        _write(f"What the server of {variable} holds was left alone.")
     return 0
+
+
+def _servers_left_alone(settings: OperateSettings) -> list[str]:
+    named = {
+        "KLINECAST_STORE_URL": settings.store_url,
+        "KLINECAST_ELASTICSEARCH_URL": settings.elasticsearch_url,
+    }
+    return [variable for variable, url in named.items() if url is not None]
 
 
 def _ask(question: str) -> bool:
