@@ -1,36 +1,31 @@
 #!/bin/sh
 # Makes the bucket of the published models, and proves that nobody reads it without a key.
+# Repeating it changes nothing. The keys come by ADMIN_ACCESS_KEY_ID and ADMIN_SECRET_ACCESS_KEY.
 set -eu
 
-# SHA-256 of nothing: the body of every request here.
-nothing=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-
-signed() {
-    printf 'user = "%s:%s"\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" |
-        curl --silent --output /tmp/answer --write-out '%{http_code}' --config - \
-            --aws-sigv4 "aws:amz:$AWS_REGION:s3" --header "x-amz-content-sha256: $nothing" \
-            "$@" "$BUCKET_URL"
+listed() {
+    versitygw admin --endpoint-url "$OBJECTS_URL" list-buckets
 }
 
-for attempt in $(seq 1 60); do
-    status=$(signed --request PUT) || status=000
-    case "$status" in
-        200 | 409) break ;;
-    esac
-    echo "attempt $attempt: the object store answers HTTP $status" >&2
+attempt=1
+until buckets=$(listed); do
+    if [ "$attempt" -ge 60 ]; then
+        echo "error: the object store at $OBJECTS_URL does not answer" >&2
+        exit 1
+    fi
+    attempt=$((attempt + 1))
     sleep 1
 done
-case "$status" in
-    200) echo "The bucket was made." ;;
-    409) echo "The bucket is there already." ;;
-    *)
-        cat /tmp/answer >&2
-        exit 1
-        ;;
-esac
 
-status=$(curl --silent --output /tmp/answer --write-out '%{http_code}' "$BUCKET_URL")
-if [ "$status" != 403 ]; then
-    echo "error: the bucket answers HTTP $status without a key; it must answer 403" >&2
+if printf '%s\n' "$buckets" | grep -q -w "$BUCKET"; then
+    echo "The bucket $BUCKET is there already."
+else
+    versitygw admin --endpoint-url "$OBJECTS_URL" create-bucket \
+        --owner "$ADMIN_ACCESS_KEY_ID" --bucket "$BUCKET"
+    echo "The bucket $BUCKET was made."
+fi
+
+if ! wget -O /dev/null "$OBJECTS_URL/$BUCKET" 2>&1 | grep -q -w 403; then
+    echo "error: the bucket does not answer 403 to a request without a key" >&2
     exit 1
 fi
