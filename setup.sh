@@ -67,7 +67,7 @@ find_uv() {
             fail "uv could not be installed from the package registry" \
                 "Check the network, or pip's settings for a proxy or a certificate"
     fi
-    printf '%s\n' .klinecast/tools/bin/uv
+    printf '%s\n' "$PWD/.klinecast/tools/bin/uv"
 }
 
 # Brings .venv to what uv.lock says; options choose the groups.
@@ -83,6 +83,8 @@ sync_environment() {
         echo "Installing the packages of uv.lock into .venv" >&2
     fi
     # --inexact: a later start must not take away what the tests installed.
+    # Tests install each member alone, by the same uv.
+    export UV="$uv"
     UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv "$uv" sync --quiet --frozen --inexact \
         --all-packages --python "$python" "$@" ||
         fail "the packages could not be installed" "The lines above tell why; then run it again"
