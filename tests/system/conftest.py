@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, sync_playwright
 _CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all trials."""
+    """One Chromium for a file's trials, gone with them: Playwright runs once at a time."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium: install the package chromium")
