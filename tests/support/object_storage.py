@@ -111,7 +111,7 @@ def s3_server() -> Iterator[str]:
     )
     providers = [
         from_environment("KLINECAST_TEST_S3_URL"),
-        from_tools("minio_server.sh"),
+        from_tools("minio_server.sh", only_running=True),
         docker,
         _local_minio,
     ]

@@ -58,8 +58,13 @@ def from_environment(variable: str) -> Provider:
     return provide
 
 
-def from_tools(script: str, *, keeps_data_by_port: bool = False) -> Provider:
-    """Use a server that the script already runs, or start one and end it afterwards."""
+def from_tools(
+    script: str, *, keeps_data_by_port: bool = False, only_running: bool = False
+) -> Provider:
+    """Use a server that the script already runs, or start one and end it afterwards.
+
+    With `only_running` none is started: for servers whose first start takes many minutes.
+    """
 
     @contextmanager
     def provide() -> Iterator[str]:
@@ -73,6 +78,8 @@ def from_tools(script: str, *, keeps_data_by_port: bool = False) -> Provider:
         if running:
             yield running
             return
+        if only_running:
+            raise NotHere(f"{script} runs none (`{script} up PORT` starts one)")
         port = str(free_port())
         url = _tool(path, "up", port)
         try:
