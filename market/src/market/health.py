@@ -6,9 +6,11 @@ services that have no API of their own.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -47,6 +49,15 @@ def metrics_body() -> tuple[bytes, str]:
     return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
 
 
+class _HealthServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A prober that gave up waiting is no event worth a traceback.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def serve_health(host: str, port: int, readiness: Readiness) -> ThreadingHTTPServer:
     """Serve health and metrics from a daemon thread; `shutdown()` of the result ends it.
 
@@ -80,12 +91,11 @@ def serve_health(host: str, port: int, readiness: Readiness) -> ThreadingHTTPSer
             """Health checks come every few seconds and are not logged."""
 
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = _HealthServer((host, port), Handler)
     except OSError as error:
         raise Conflict(
             f"can't listen on {host} port {port}: {error.strerror or error}",
             hint="Stop what listens there, or choose another port.",
         ) from error
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

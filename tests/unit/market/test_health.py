@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 
 import httpx
@@ -51,6 +54,31 @@ def test_metrics_and_unknown_pages(url: str) -> None:
 
 def test_dependency_that_raises_is_not_ready() -> None:
     assert Readiness({"store": _away}).report() == (False, {"store": "the store does not answer"})
+
+
+def test_prober_that_gives_up_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    asked, given_up, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> str | None:
+        asked.set()
+        given_up.wait(10)
+        return None
+
+    server = serve_health("127.0.0.1", 0, Readiness({"slow": slow}))
+    close = server.shutdown_request
+    server.shutdown_request = lambda request: (close(request), answered.set())  # type: ignore
+    prober = socket.create_connection(server.server_address[:2])
+    prober.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+    assert asked.wait(10)
+    # Closed with an unsent reset: the answer meets a connection that is gone.
+    prober.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    prober.close()
+    given_up.set()
+
+    assert answered.wait(10)
+    assert capfd.readouterr().err == ""
+    server.shutdown()
+    server.server_close()
 
 
 def test_port_in_use_is_a_conflict(url: str) -> None:
