@@ -17,7 +17,7 @@ def take(address: str, target: Path) -> None:
     program = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=_OPTIONS)
-        page = chromium.new_page(viewport={"width": 1280, "height": 960}, color_scheme="light")
+        page = chromium.new_page(viewport={"width": 1280, "height": 1010}, color_scheme="light")
         page.goto(f"{address.rstrip('/')}/#/market/BTCUSDT/1h?h=24")
         expect(page.get_by_role("heading", level=1)).to_contain_text("80 % range", timeout=60_000)
         page.wait_for_timeout(1_000)  # the chart draws in the next frames
