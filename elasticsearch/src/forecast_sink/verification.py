@@ -86,7 +86,7 @@ def _missing_forecasts(
     expected, missing = 0, list[str]()
     for keys in forecast_keys(store, _PAGE):
         with store.read() as connection:
-            wanted = [Announcement("forecasts", key, 0) for key in keys]
+            wanted = [Announcement("forecasts", key, 0, 0) for key in keys]
             letters = read_letters(connection, wanted, choice)
         ids = [document.identity for letter in letters for document in letter.documents]
         expected += len(ids)

@@ -235,7 +235,6 @@ def test_least_privilege_is_enough_for_all_but_migrate(servant: Callable[[], Sto
 @servers
 def test_migrate_without_the_right_is_said(servant: Callable[[], Store], store: Store) -> None:
     with store.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         connection.execute(text("DELETE FROM alembic_version"))
 
     try:

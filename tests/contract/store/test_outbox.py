@@ -71,6 +71,20 @@ def test_announcement_during_delivery_is_not_lost(store: Store) -> None:
     assert left.changed_at_ms > 100
 
 
+def test_announcement_after_anothers_confirm_is_not_lost(store: Store) -> None:
+    """Two relays read the same announcement, and the clock stands still throughout."""
+    say(store, "a", at_ms=100)
+    first, second = waiting(store), waiting(store)
+    with store.begin() as connection:
+        confirm(connection, first)
+    say(store, "a", at_ms=100)  # the row is gone: nothing makes the time grow
+
+    with store.begin() as connection:
+        confirm(connection, second)
+
+    assert [one.key for one in waiting(store)] == ["a"]
+
+
 def test_clock_that_goes_back_does_not_lose_an_announcement(store: Store) -> None:
     say(store, "a", at_ms=500)
     delivered = waiting(store)

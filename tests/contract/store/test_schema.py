@@ -9,6 +9,7 @@ from sqlalchemy import inspect, text
 
 from market.errors import SchemaMismatch
 from market.store import Store, open_store
+from market.store.outbox import announce, confirm, read_dead_letters, read_outbox
 from market.store.schema import head_revision, migrate
 from market.store.symbols import read_symbols
 from market.store.tables import metadata
@@ -73,6 +74,26 @@ def test_migration_that_was_cut_off_can_be_run_again(empty_url: str) -> None:
     with store.read() as connection:
         assert connection.execute(text("SELECT COUNT(*) FROM intervals")).scalar_one() == 16
         assert connection.execute(text("SELECT COUNT(*) FROM historical_klines")).scalar_one() == 0
+    store.close()
+
+
+def test_announcements_of_the_first_schema_are_kept(empty_url: str) -> None:
+    store = open_store(empty_url)
+    migrate(store, "0001")
+    with store.begin() as connection:
+        connection.execute(text("INSERT INTO outbox VALUES ('klines', 'a', 5), ('klines', 'b', 6)"))
+        connection.execute(text("INSERT INTO dead_letters VALUES ('klines', 'c', 'refused', 7)"))
+    with pytest.raises(SchemaMismatch, match="0001"):
+        store.check_schema()
+
+    assert migrate(store) == ("0001", head_revision())
+
+    with store.begin() as connection:
+        old = read_outbox(connection, 10)
+        announce(connection, "klines", ["a"], 5)
+        confirm(connection, old)
+        assert [one.key for one in read_outbox(connection, 10)] == ["a"]
+        assert read_dead_letters(connection) == [("klines", "c", "refused", 7)]
     store.close()
 
 

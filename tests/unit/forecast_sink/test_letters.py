@@ -16,7 +16,7 @@ BROKEN = Rejection("strict_dynamic_mapping_exception", may_pass=False)
 
 
 def letter(key: str, documents: int, refusal: str = "") -> Letter:
-    return Letter(Announcement("klines", key, 1), [DOCUMENT] * documents, refusal)
+    return Letter(Announcement("klines", key, 1, 7), [DOCUMENT] * documents, refusal)
 
 
 def test_letter_is_delivered_when_all_its_documents_are() -> None:
@@ -40,14 +40,14 @@ def test_letter_dies_of_one_document_refused_for_good() -> None:
     result = sort_letters([letter("a", 3)], [None, BROKEN, None])
 
     assert result.delivered == []
-    assert result.dead == [(Announcement("klines", "a", 1), BROKEN.reason)]
+    assert result.dead == [(Announcement("klines", "a", 1, 7), BROKEN.reason)]
 
 
 def test_letter_without_documents_is_delivered_unless_refused() -> None:
     result = sort_letters([letter("a", 0), letter("b", 0, "no such forecast")], [])
 
     assert [announcement.key for announcement in result.delivered] == ["a"]
-    assert result.dead == [(Announcement("klines", "b", 1), "no such forecast")]
+    assert result.dead == [(Announcement("klines", "b", 1, 7), "no such forecast")]
 
 
 def test_encoding_updates_or_inserts_under_a_required_alias() -> None:

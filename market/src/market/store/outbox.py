@@ -1,11 +1,13 @@
 """The outbox: what changed and is not yet in Elasticsearch.
 
 A row is written in the transaction of the row it announces. The relay deletes it when
-Elasticsearch confirmed the document and nobody announced it again meanwhile.
+Elasticsearch confirmed the document and nobody announced it again meanwhile. A random stamp,
+drawn with every announcement, tells it from all others of its key, whatever the clocks say.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,14 +20,20 @@ from market.store.symbols import Series
 from market.store.upsert import upsert
 
 _SEPARATOR = "|"
+_LARGEST_STAMP = 2**63 - 1
 
 
 class Announcement(NamedTuple):
-    """One changed document: its index (without prefix), its key, and when it changed."""
+    """One changed document: its index (without prefix), its key, and when it changed.
+
+    `stamp` (63 bits, random) is this announcement's own; 0 stands for one made before there
+    were stamps.
+    """
 
     index_name: str
     key: str
     changed_at_ms: int
+    stamp: int
 
 
 def kline_key(series: Series, open_time_ms: int) -> str:
@@ -40,10 +48,11 @@ def parse_kline_key(key: str) -> tuple[str, Interval, int]:
 
 
 def announce(connection: Connection, index: str, keys: Sequence[str], changed_at_ms: int) -> None:
-    """Announce changed documents; `changed_at_ms` grows with each announcement of a key."""
+    """Announce changed documents; `changed_at_ms` grows while a key waits."""
     if not keys:
         return
-    rows = [{"index": index, "key": key, "changed_at_ms": changed_at_ms} for key in keys]
+    told = {"index": index, "changed_at_ms": changed_at_ms, "stamp": _draw_stamp()}
+    rows = [{**told, "key": key} for key in keys]
     # A literal 1: the driver's executemany rewrites VALUES and knows no parameter behind it.
     bumped = t.outbox.c.changed_at_ms + literal_column("1")
     if connection.dialect.name == "sqlite":
@@ -51,20 +60,30 @@ def announce(connection: Connection, index: str, keys: Sequence[str], changed_at
         later = func.max(lite.excluded.changed_at_ms, bumped)
         connection.execute(
             lite.on_conflict_do_update(
-                index_elements=["index", "key"], set_={"changed_at_ms": later}
+                index_elements=["index", "key"],
+                set_={"changed_at_ms": later, "stamp": lite.excluded.stamp},
             ),
             rows,
         )
         return
     statement = mysql.insert(t.outbox)
     latest = func.greatest(statement.inserted.changed_at_ms, bumped)
-    connection.execute(statement.on_duplicate_key_update(changed_at_ms=latest), rows)
+    again = statement.on_duplicate_key_update(changed_at_ms=latest, stamp=statement.inserted.stamp)
+    connection.execute(again, rows)
+
+
+def _draw_stamp() -> int:
+    return secrets.randbelow(_LARGEST_STAMP) + 1
 
 
 def read_outbox(connection: Connection, limit: int) -> list[Announcement]:
     """Return the oldest announcements."""
     o = t.outbox.c
-    query = select(o.index, o.key, o.changed_at_ms).order_by(o.changed_at_ms, o.key).limit(limit)
+    query = (
+        select(o.index, o.key, o.changed_at_ms, o.stamp)
+        .order_by(o.changed_at_ms, o.key)
+        .limit(limit)
+    )
     return [Announcement(*row) for row in connection.execute(query)]
 
 
@@ -74,7 +93,12 @@ def confirm(connection: Connection, delivered: Sequence[Announcement]) -> int:
     for start in range(0, len(delivered), 500):
         o = t.outbox.c
         same = [
-            and_(o.index == a.index_name, o.key == a.key, o.changed_at_ms == a.changed_at_ms)
+            and_(
+                o.index == a.index_name,
+                o.key == a.key,
+                o.changed_at_ms == a.changed_at_ms,
+                o.stamp == a.stamp,
+            )
             for a in delivered[start : start + 500]
         ]
         deleted += connection.execute(t.outbox.delete().where(or_(*same))).rowcount
@@ -88,6 +112,7 @@ def bury(connection: Connection, letter: Announcement, reason: str, failed_at_ms
         "key": letter.key,
         "reason": reason,
         "failed_at_ms": failed_at_ms,
+        "stamp": letter.stamp,
     }
     upsert(connection, t.dead_letters, [row], key=("index", "key"))
     confirm(connection, [letter])

@@ -19,24 +19,25 @@ from market.store.engine import Store
 _PATIENCE_S = 60
 
 
-def migrate(store: Store) -> tuple[str | None, str]:
-    """Bring the schema to this version's; return the revisions before and after.
+def migrate(store: Store, revision: str | None = None) -> tuple[str | None, str]:
+    """Bring the schema to this version's, or only up to an older `revision`.
 
-    Needs the owner's rights. Running it again changes nothing.
+    Returns the revisions before and after. Needs the owner's rights. Running it again
+    changes nothing.
 
     Raises:
         StoreUnavailable: the database does not answer.
     """
-    config = _config()
+    config, wanted = _config(), revision or head_revision()
 
     def work(connection: Connection) -> str | None:
         with _alone(connection):
             before = current_revision(connection)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, wanted)
         return before
 
-    return store.transact(work), head_revision()
+    return store.transact(work), wanted
 
 
 @contextmanager

@@ -209,17 +209,18 @@ champions = Table(
     Index(None, "symbol_id", "interval_id"),
 )
 
-#: What changed and is not yet in Elasticsearch.
+#: What changed and is not yet in Elasticsearch. The stamp is drawn anew with each announcement.
 outbox = Table(
     "outbox",
     metadata,
     Column("index", exact(16), primary_key=True),
     Column("key", exact(160), primary_key=True),
     Column("changed_at_ms", BigInteger, nullable=False),
+    Column("stamp", BigInteger, nullable=False, server_default="0"),
     Index(None, "changed_at_ms"),
 )
 
-#: What Elasticsearch refused for good, and why.
+#: What Elasticsearch refused for good, and why; the stamp is that of the refused announcement.
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -227,6 +228,18 @@ dead_letters = Table(
     Column("key", exact(160), primary_key=True),
     Column("reason", document(), nullable=False),
     Column("failed_at_ms", BigInteger, nullable=False),
+    Column("stamp", BigInteger, nullable=False, server_default="0"),
+)
+
+#: Who alone may do a thing, until when by the database's clock. The token tells processes
+#: of one name apart.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", exact(160), primary_key=True),
+    Column("holder", exact(80), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
 )
 
 jobs = Table(
