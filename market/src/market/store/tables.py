@@ -85,7 +85,24 @@ symbols = Table(
     Column("info", document(), nullable=False),
     Column("first_seen_ms", BigInteger, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
+    # The open time of the first kline ever, and the end of the last one of a symbol gone.
+    Column("listed_ms", BigInteger),
+    Column("delisted_ms", BigInteger),
+    # The symbol it goes on as, where it was renamed.
+    Column("successor", exact(32)),
     UniqueConstraint("venue", "symbol"),
+)
+
+#: What the exchange said of a symbol, from each time on at which that changed.
+symbol_states = Table(
+    "symbol_states",
+    metadata,
+    Column("id", row_id(), primary_key=True, autoincrement=True),
+    Column("symbol_id", Integer, ForeignKey("symbols.id"), nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("status", exact(32), nullable=False),
+    Column("info", document(), nullable=False),
+    UniqueConstraint("symbol_id", "since_ms"),
 )
 
 intervals = Table(
@@ -127,6 +144,9 @@ ingest_batches = Table(
     Column("sha256", exact(64)),
     Column("fetched_at_ms", BigInteger, nullable=False),
     Column("rows", Integer, nullable=False),
+    # The archive's own mark of a file's content, and when it last still had that content.
+    Column("etag", exact(80)),
+    Column("checked_at_ms", BigInteger),
     Index(None, "symbol_id", "interval_id"),
 )
 
@@ -162,6 +182,27 @@ watermarks = Table(
     Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=True, autoincrement=False),
     Column("interval_id", SmallInteger, primary_key=True, autoincrement=False),
     Column("open_time_ms", BigInteger, nullable=False),
+)
+
+#: Every stored kline that opens before this was confirmed by the archive or by REST.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=True, autoincrement=False),
+    Column("interval_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("open_time_ms", BigInteger, nullable=False),
+)
+
+#: The request weight used of a venue in its running minute, by every process of this address.
+request_weight = Table(
+    "request_weight",
+    metadata,
+    Column("venue", exact(16), primary_key=True),
+    Column("window_ms", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("limit_1m", BigInteger, nullable=False),
+    Column("banned_until_ms", BigInteger),
+    Column("changed_ms", BigInteger, nullable=False),
 )
 
 forecasts = Table(
