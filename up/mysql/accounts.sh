@@ -23,9 +23,9 @@ allow() {
 
 {
     account populator
-    allow populator "INSERT, UPDATE" symbols klines gaps outbox jobs
+    allow populator "INSERT, UPDATE" symbols klines outbox jobs
     allow populator "INSERT" kline_revisions
-    allow populator "INSERT, UPDATE, DELETE" kline_staging ingest_batches watermarks
+    allow populator "INSERT, UPDATE, DELETE" kline_staging ingest_batches watermarks gaps
     account history
     allow history "INSERT, UPDATE" jobs
     account models

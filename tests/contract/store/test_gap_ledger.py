@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market.gaps import Cause, Gap, join_gaps
 from market.store import Store
-from market.store.gap_ledger import read_gaps, write_gaps
+from market.store.gap_ledger import LedgerGap, read_gap_history, read_gaps, write_gaps
 from market.store.symbols import Series
 from market.store.tables import metadata
 from support.stores import rows
@@ -21,6 +23,11 @@ def write(store: Store, series: Series, span: tuple[int, int], *gaps: Gap, now_m
 def ledger(store: Store, series: Series) -> list[Gap]:
     with store.read() as connection:
         return read_gaps(connection, series, None, None)
+
+
+def history(store: Store, series: Series) -> list[LedgerGap]:
+    with store.read() as connection:
+        return read_gap_history(connection, series)
 
 
 def test_ledger_says_what_was_found(store: Store, series: Series) -> None:
@@ -48,12 +55,28 @@ def test_gap_that_is_filled_is_resolved(store: Store, series: Series) -> None:
     assert [tuple(row.values()) for row in found] == [(10, 1, None), (50, 1, 2)]
 
 
-def test_gap_with_another_cause_replaces_the_first(store: Store, series: Series) -> None:
+def test_gap_with_another_cause_keeps_when_it_was_seen(store: Store, series: Series) -> None:
     write(store, series, (0, 100), Gap(10, 20, REPAIRABLE), now_ms=1)
 
-    write(store, series, (0, 100), Gap(10, 20, OUTAGE), now_ms=1)
+    write(store, series, (0, 100), Gap(10, 14, OUTAGE), Gap(14, 20, REPAIRABLE), now_ms=2)
 
-    assert ledger(store, series) == [Gap(10, 20, OUTAGE)]
+    assert ledger(store, series) == [Gap(10, 14, OUTAGE), Gap(14, 20, REPAIRABLE)]
+    assert history(store, series) == [
+        LedgerGap(Gap(10, 14, OUTAGE), 1, None),
+        LedgerGap(Gap(14, 20, REPAIRABLE), 1, None),
+    ]
+
+
+def test_part_of_a_gap_that_is_filled_is_resolved_alone(store: Store, series: Series) -> None:
+    write(store, series, (0, 100), Gap(10, 20, REPAIRABLE), now_ms=1)
+
+    write(store, series, (0, 100), Gap(10, 12, REPAIRABLE), Gap(15, 20, REPAIRABLE), now_ms=2)
+
+    assert history(store, series) == [
+        LedgerGap(Gap(10, 12, REPAIRABLE), 1, None),
+        LedgerGap(Gap(12, 15, REPAIRABLE), 1, 2),
+        LedgerGap(Gap(15, 20, REPAIRABLE), 1, None),
+    ]
 
 
 def test_gap_found_again_in_the_same_millisecond_is_open(store: Store, series: Series) -> None:
@@ -129,15 +152,25 @@ def test_ledger_agrees_with_a_slot_by_slot_oracle(
 ) -> None:
     with store.begin() as connection:
         connection.execute(metadata.tables["gaps"].delete())
-    oracle: dict[int, Cause] = {}
+    oracle: dict[int, tuple[Cause, int]] = {}
+    resolved: Counter[tuple[int, int, int | None]] = Counter()
 
     for now_ms, (gaps, start, length) in enumerate(looks):
         write(store, series, (start, start + length), *gaps, now_ms=now_ms)
         for slot in range(start, start + length):
-            oracle.pop(slot, None)
-            for gap in gaps:
-                if gap.start_ms <= slot < gap.end_ms:
-                    oracle[slot] = gap.cause
+            cause = next((gap.cause for gap in gaps if gap.start_ms <= slot < gap.end_ms), None)
+            _, seen_ms = oracle.pop(slot, (cause, now_ms))
+            if cause is not None:
+                oracle[slot] = (cause, seen_ms)
+            elif seen_ms != now_ms:
+                resolved[slot, seen_ms, now_ms] += 1
 
-    slots = [Gap(slot, slot + 1, cause) for slot, cause in oracle.items()]
+    slots = [Gap(slot, slot + 1, cause) for slot, (cause, _) in oracle.items()]
     assert ledger(store, series) == join_gaps(slots)
+    told = Counter(
+        (slot, entry.first_seen_ms, entry.resolved_ms)
+        for entry in history(store, series)
+        for slot in range(entry.gap.start_ms, entry.gap.end_ms)
+    )
+    still = Counter((slot, seen_ms, None) for slot, (_, seen_ms) in oracle.items())
+    assert told == resolved + still

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
-from market.gaps import Cause, Gap, join_gaps
+from market.gaps import Cause, Gap, Range, join_gaps, subtract_ranges
 from market.store import tables as t
 from market.store.symbols import Series
 from market.store.upsert import upsert
@@ -26,70 +26,104 @@ def write_gaps(
 ) -> None:
     """Make the ledger say that exactly `found` is missing inside the half-open `span`.
 
-    Open entries that are no longer found are resolved, new ones are added, the rest is left
-    as it is. An entry that reaches out of the span keeps its part outside; touching gaps of
-    one cause become one entry.
+    Every open time that is or was missing belongs to one entry: time that is no longer
+    found is resolved, time found with another cause gets it, and both keep when they were
+    first seen; an entry is split where its parts differ. What lies outside the span stays.
     """
     g = t.gaps.c
-    touching = and_(
-        g.symbol_id == series.symbol_id,
-        g.interval_id == series.interval.number,
-        g.start_ms <= span[1],
-        g.end_ms >= span[0],
-        g.resolved_ms.is_(None),
+    overlapping = and_(
+        *_open_of(series),
+        g.start_ms < span[1],
+        g.end_ms > span[0],
     )
-    rows = connection.execute(select(g.id, g.start_ms, g.end_ms, g.cause).where(touching))
-    known = {Gap(row.start_ms, row.end_ms, Cause(row.cause)): row.id for row in rows}
-    inside = [_clip(gap, *span) for gap in found if gap.start_ms < span[1] and gap.end_ms > span[0]]
-    outside = [part for gap in known for part in _outside(gap, *span)]
-    wanted = set(join_gaps(inside + outside))
-    gone = [row_id for gap, row_id in known.items() if gap not in wanted]
-    if gone:
-        connection.execute(t.gaps.update().where(g.id.in_(gone)).values(resolved_ms=now_ms))
-    fresh = [_row(series, gap, now_ms) for gap in sorted(wanted - known.keys())]
+    query = select(g.id, g.start_ms, g.end_ms, g.cause, g.first_seen_ms).where(overlapping)
+    unclaimed = join_gaps(_clip(found, Range(*span)))
+    fresh: list[LedgerGap] = []
+    for row in connection.execute(query.order_by(g.start_ms, g.id)).all():
+        entry = LedgerGap(Gap(row.start_ms, row.end_ms, Cause(row.cause)), row.first_seen_ms, None)
+        pieces = _split(entry, Range(*span), unclaimed, now_ms)
+        unclaimed = _without(unclaimed, entry.gap)
+        if len(pieces) == 1:
+            if pieces[0] != entry:
+                values = {"cause": pieces[0].gap.cause.value, "resolved_ms": pieces[0].resolved_ms}
+                connection.execute(t.gaps.update().where(g.id == row.id).values(values))
+        else:
+            connection.execute(t.gaps.delete().where(g.id == row.id))
+            fresh += pieces
+    fresh += [LedgerGap(gap, now_ms, None) for gap in unclaimed]
     if fresh:
         # An entry resolved in this very millisecond is opened again.
+        rows = [_row(series, entry) for entry in fresh]
         key = ("symbol_id", "interval_id", "start_ms", "end_ms", "first_seen_ms")
-        upsert(connection, t.gaps, fresh, key=key)
+        upsert(connection, t.gaps, rows, key=key)
 
 
-def _clip(gap: Gap, start_ms: int, end_ms: int) -> Gap:
-    return Gap(max(gap.start_ms, start_ms), min(gap.end_ms, end_ms), gap.cause)
+def _split(entry: LedgerGap, span: Range, found: Sequence[Gap], now_ms: int) -> list[LedgerGap]:
+    """Return what becomes of an entry: parts still missing, and parts resolved now."""
+    gap = entry.gap
+    whole = Range(gap.start_ms, gap.end_ms)
+    inside = Range(max(gap.start_ms, span.start_ms), min(gap.end_ms, span.end_ms))
+    missing = [Gap(*part, gap.cause) for part in subtract_ranges([whole], [span])]
+    missing += _clip(found, inside)
+    filled = subtract_ranges([whole], [Range(one.start_ms, one.end_ms) for one in missing])
+    pieces = [entry._replace(gap=one) for one in join_gaps(missing)]
+    pieces += [LedgerGap(Gap(*one, gap.cause), entry.first_seen_ms, now_ms) for one in filled]
+    return sorted(pieces, key=lambda piece: piece.gap)
 
 
-def _outside(gap: Gap, start_ms: int, end_ms: int) -> list[Gap]:
-    parts = [Gap(gap.start_ms, start_ms, gap.cause), Gap(end_ms, gap.end_ms, gap.cause)]
-    return [part for part in parts if part.start_ms < part.end_ms]
+def _clip(gaps: Iterable[Gap], span: Range) -> list[Gap]:
+    clipped = (
+        Gap(max(gap.start_ms, span.start_ms), min(gap.end_ms, span.end_ms), gap.cause)
+        for gap in gaps
+    )
+    return [gap for gap in clipped if gap.start_ms < gap.end_ms]
 
 
-def _row(series: Series, gap: Gap, now_ms: int) -> dict[str, object]:
+def _without(gaps: Iterable[Gap], taken: Gap) -> list[Gap]:
+    hole = Range(taken.start_ms, taken.end_ms)
+    return [
+        Gap(*part, gap.cause)
+        for gap in gaps
+        for part in subtract_ranges([Range(gap.start_ms, gap.end_ms)], [hole])
+    ]
+
+
+def _row(series: Series, entry: LedgerGap) -> dict[str, object]:
     return {
         "symbol_id": series.symbol_id,
         "interval_id": series.interval.number,
-        "start_ms": gap.start_ms,
-        "end_ms": gap.end_ms,
-        "cause": gap.cause.value,
-        "first_seen_ms": now_ms,
-        "resolved_ms": None,
+        "start_ms": entry.gap.start_ms,
+        "end_ms": entry.gap.end_ms,
+        "cause": entry.gap.cause.value,
+        "first_seen_ms": entry.first_seen_ms,
+        "resolved_ms": entry.resolved_ms,
     }
+
+
+def _open_of(series: Series) -> tuple[ColumnElement[bool], ...]:
+    g = t.gaps.c
+    return (
+        g.symbol_id == series.symbol_id,
+        g.interval_id == series.interval.number,
+        g.resolved_ms.is_(None),
+    )
 
 
 def read_gaps(
     connection: Connection, series: Series, start_ms: int | None, end_ms: int | None
 ) -> list[Gap]:
-    """Return the unresolved gaps that touch [start_ms, end_ms), ascending."""
+    """Return the unresolved gaps that touch [start_ms, end_ms), ascending.
+
+    Entries of one cause that touch are one gap.
+    """
     g = t.gaps.c
-    query = select(g.start_ms, g.end_ms, g.cause).where(
-        g.symbol_id == series.symbol_id,
-        g.interval_id == series.interval.number,
-        g.resolved_ms.is_(None),
-    )
+    query = select(g.start_ms, g.end_ms, g.cause).where(*_open_of(series))
     if start_ms is not None:
         query = query.where(g.end_ms > start_ms)
     if end_ms is not None:
         query = query.where(g.start_ms < end_ms)
     rows = connection.execute(query.order_by(g.start_ms))
-    return [Gap(row.start_ms, row.end_ms, Cause(row.cause)) for row in rows]
+    return join_gaps(Gap(row.start_ms, row.end_ms, Cause(row.cause)) for row in rows)
 
 
 def read_gap_history(connection: Connection, series: Series) -> list[LedgerGap]:
