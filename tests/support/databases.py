@@ -122,12 +122,15 @@ def _find(name: str, *, is_mariadb: bool) -> str:
 
 
 def _give_away(folder: Path) -> str:
-    """Return the user the server runs as: never root, who gives the folder to `mysql`."""
+    """Return the user the server runs as: never root, who gives the folder away."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name
+    # Debian's package of the server alone makes no user for it.
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    user = "mysql" if "mysql" in known else "nobody"
     folder.chmod(0o755)
-    shutil.chown(folder, "mysql")
-    return "mysql"
+    shutil.chown(folder, user)
+    return user
 
 
 def _initialize(program: str, options: list[str], *, is_mariadb: bool) -> None:
