@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     AliasChoices,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -25,6 +26,18 @@ from market.log import mask_text
 from market.times import parse_time_ms
 
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{1,31}")
+
+#: Binance's own REST hosts, all with the same data: first the one that serves market data only.
+#: Source: binance-spot-api-docs, rest-api, "General API Information".
+BINANCE_REST_URLS = (
+    "https://data-api.binance.vision",
+    "https://api.binance.com",
+    "https://api-gcp.binance.com",
+    "https://api1.binance.com",
+    "https://api2.binance.com",
+    "https://api3.binance.com",
+    "https://api4.binance.com",
+)
 
 
 def _url(*schemes: str) -> AfterValidator:
@@ -48,6 +61,16 @@ StreamUrl = Annotated[str, _url("ws", "wss")]
 
 def _shared(name: str) -> AliasChoices:
     return AliasChoices(f"KLINECAST_{name}")
+
+
+def _split(value: Any) -> tuple[Any, ...]:
+    """Return the parts of a list, each once, in the order given."""
+    given = value.split(",") if isinstance(value, str) else value
+    parts = [part.strip() if isinstance(part, str) else part for part in given]
+    distinct = tuple(dict.fromkeys(part for part in parts if part != ""))
+    if not distinct:
+        raise ValueError("expected a list separated by commas")
+    return distinct
 
 
 class SettingsPart(BaseSettings):
@@ -79,10 +102,10 @@ class StoreSettings(SettingsPart):
 class BinanceSettings(SettingsPart):
     """For what talks to Binance."""
 
-    rest_url: HttpUrl = Field(
-        "https://data-api.binance.vision", validation_alias=_shared("BINANCE_REST_URL")
+    rest_urls: Annotated[tuple[HttpUrl, ...], NoDecode, BeforeValidator(_split)] = Field(
+        BINANCE_REST_URLS, validation_alias=_shared("BINANCE_REST_URL")
     )
-    """Binance's REST host; the default needs no key."""
+    """Binance's REST hosts, separated by commas, the preferred one first; none needs a key."""
 
     stream_url: StreamUrl = Field(
         "wss://data-stream.binance.vision", validation_alias=_shared("BINANCE_STREAM_URL")
@@ -93,6 +116,11 @@ class BinanceSettings(SettingsPart):
         "https://data.binance.vision", validation_alias=_shared("BINANCE_ARCHIVE_URL")
     )
     """Binance's public archive."""
+
+    @property
+    def rest_url(self) -> str:
+        """The preferred REST host."""
+        return self.rest_urls[0]
 
 
 class UniverseSettings(SettingsPart):
@@ -134,16 +162,6 @@ class HistoryClientSettings(SettingsPart):
 
     history_url: HttpUrl = Field("http://127.0.0.1:8000", validation_alias=_shared("HISTORY_URL"))
     """The history API."""
-
-
-def _split(value: Any) -> tuple[Any, ...]:
-    """Return the parts of a list, each once, in the order given."""
-    given = value.split(",") if isinstance(value, str) else value
-    parts = [part.strip() if isinstance(part, str) else part for part in given]
-    distinct = tuple(dict.fromkeys(part for part in parts if part != ""))
-    if not distinct:
-        raise ValueError("expected a list separated by commas")
-    return distinct
 
 
 def time_validator(value: Any) -> int:

@@ -111,7 +111,7 @@ def test_host_that_listens_is_none(busy_port: int) -> None:
 def test_unreachable_binance_offers_the_demo() -> None:
     port = free_port()
     settings = OperateSettings(
-        rest_url=f"http://127.0.0.1:{port}",
+        rest_urls=(f"http://127.0.0.1:{port}",),
         archive_url=f"http://127.0.0.1:{port}",
         stream_url=f"ws://127.0.0.1:{port}",
     )
