@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -25,9 +26,45 @@ KLINE_VALUES = (
     "ignore",
 )
 KLINE_COLUMNS = (*KLINE_KEY, *KLINE_VALUES, "irregular", "batch_id")
+#: The columns of a line's twelve fields, and which of them are times.
+_LINE_FIELDS = ("open_time_ms", *KLINE_VALUES)
+_LINE_TIMES = (_LINE_FIELDS.index("open_time_ms"), _LINE_FIELDS.index("close_time_ms"))
 
 #: One row in the order of `KLINE_COLUMNS`, its texts free of tabs and backslashes.
 KlineRow = tuple[int | str, ...]
+
+
+class KlineLines(NamedTuple):
+    """Klines as lines of text that were proved to be exactly what the store keeps.
+
+    Each line has Binance's twelve fields, separated by commas, and ends with a line feed;
+    prices and amounts have eight decimals and fit their columns, every kline is on the
+    grid, and open times ascend.
+
+    Attributes:
+        ticks_a_ms: the unit of all times: 1 for milliseconds, 1000 for microseconds.
+    """
+
+    content: bytes
+    rows: int
+    first_open_ms: int
+    last_open_ms: int
+    ticks_a_ms: int
+
+    def read_opens(self) -> list[int]:
+        """Return the open times in milliseconds, ascending."""
+        lines = self.content.splitlines()
+        return [int(line.split(b",", 1)[0]) // self.ticks_a_ms for line in lines]
+
+
+class KlineBlock(NamedTuple):
+    """Lines on their way into a table, and the values that all their rows share."""
+
+    lines: KlineLines
+    symbol_id: int
+    interval_id: int
+    batch_id: int
+
 
 # A handful of rows is quicker without LOAD DATA.
 _FEW = 100
@@ -37,58 +74,106 @@ _ROWS_A_STATEMENT = 5_000
 _NO_LOCAL_INFILE = frozenset({1148, 2068, 3948, 4166})
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[KlineRow]) -> None:
+def insert_rows(
+    connection: Connection, table: Table, rows: Sequence[KlineRow] | KlineBlock
+) -> None:
     """Insert rows whose keys are new in `klines` or `kline_staging`."""
     if _load_data(connection, table, rows) is None:
         _insert_many(connection, table, rows)
 
 
-def insert_if_new(connection: Connection, table: Table, rows: Sequence[KlineRow]) -> bool:
+def insert_if_new(
+    connection: Connection, table: Table, rows: Sequence[KlineRow] | KlineBlock
+) -> bool:
     """Insert rows, or none of them and tell so where one's key exists already."""
+    count = rows.lines.rows if isinstance(rows, KlineBlock) else len(rows)
     point = connection.begin_nested()
     try:
         loaded = _load_data(connection, table, rows)
         if loaded is None:
             _insert_many(connection, table, rows)
-            loaded = len(rows)
+            loaded = count
     except IntegrityError:
         loaded = 0
-    if loaded == len(rows):
+    if loaded == count:
         point.commit()
         return True
     point.rollback()
     return False
 
 
-def _insert_many(connection: Connection, table: Table, rows: Sequence[KlineRow]) -> None:
+def _insert_many(
+    connection: Connection, table: Table, rows: Sequence[KlineRow] | KlineBlock
+) -> None:
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    marks = ", ".join([mark] * len(KLINE_COLUMNS))
-    for start in range(0, len(rows), _ROWS_A_STATEMENT):
-        connection.exec_driver_sql(
-            f"INSERT INTO {table.name} ({_names(connection)}) VALUES ({marks})",  # noqa: S608  constants only
-            list(rows[start : start + _ROWS_A_STATEMENT]),
-        )
+    marks: list[object] = [mark] * len(KLINE_COLUMNS)
+    names = _names(connection, KLINE_COLUMNS)
+    values: Sequence[Sequence[int | str]]
+    if isinstance(rows, KlineBlock):
+        # The shared values stand in the statement: they are numbers, and not bound for each row.
+        names = _names(connection, (*_LINE_FIELDS, *_shared(rows)))
+        marks = [mark] * len(_LINE_FIELDS) + list(_shared(rows).values())
+        for place in _LINE_TIMES:
+            marks[place] = f"{mark} {_division(connection)} {rows.lines.ticks_a_ms}"
+        text = rows.lines.content.decode("ascii")
+        values = [tuple(line.split(",")) for line in text.splitlines()]
+    else:
+        values = rows
+    statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(map(str, marks))})"  # noqa: S608  constants and numbers only
+    for start in range(0, len(values), _ROWS_A_STATEMENT):
+        connection.exec_driver_sql(statement, list(values[start : start + _ROWS_A_STATEMENT]))
 
 
-def _load_data(connection: Connection, table: Table, rows: Sequence[KlineRow]) -> int | None:
+def _division(connection: Connection) -> str:
+    return "/" if connection.dialect.name == "sqlite" else "DIV"
+
+
+def _shared(block: KlineBlock) -> dict[str, int]:
+    return {
+        "symbol_id": block.symbol_id,
+        "interval_id": block.interval_id,
+        "irregular": 0,
+        "batch_id": block.batch_id,
+    }
+
+
+def _load_data(
+    connection: Connection, table: Table, rows: Sequence[KlineRow] | KlineBlock
+) -> int | None:
     """Return how many rows were new, or `None` where this is not the way to insert them.
 
     With LOCAL a row whose key exists is left out in silence: hence the count.
     """
-    if connection.dialect.name == "sqlite" or len(rows) <= _FEW:
+    if connection.dialect.name == "sqlite":
         return None
-    content = "".join("\t".join(map(str, row)) + "\n" for row in rows).encode("ascii")
+    if isinstance(rows, KlineBlock):
+        content, layout = rows.lines.content, _line_layout(connection, rows)
+    elif len(rows) <= _FEW:
+        return None
+    else:
+        content = "".join("\t".join(map(str, row)) + "\n" for row in rows).encode("ascii")
+        layout = f"({_names(connection, KLINE_COLUMNS)})"
     with _readable(content) as path:
         try:
             done = connection.exec_driver_sql(
                 f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE {table.name}"
-                f" CHARACTER SET ascii ({_names(connection)})"
+                f" CHARACTER SET ascii {layout}"
             )
         except DBAPIError as error:
             if getattr(error.orig, "errno", 0) in _NO_LOCAL_INFILE:
                 return None
             raise
     return done.rowcount
+
+
+def _line_layout(connection: Connection, block: KlineBlock) -> str:
+    """Return how LOAD DATA reads lines as they are: the file's own bytes go to the server."""
+    variables = {_LINE_FIELDS[place]: f"@t{place}" for place in _LINE_TIMES}
+    quoted = [variables.get(name) or _names(connection, (name,)) for name in _LINE_FIELDS]
+    values = {name: f"{read} DIV {block.lines.ticks_a_ms}" for name, read in variables.items()}
+    values |= {name: str(value) for name, value in _shared(block).items()}
+    settings = ", ".join(f"{name} = {value}" for name, value in values.items())
+    return f"FIELDS TERMINATED BY ',' ({', '.join(quoted)}) SET {settings}"
 
 
 @contextmanager
@@ -110,6 +195,6 @@ def _readable(content: bytes) -> Iterator[str]:
                 os.unlink(path)
 
 
-def _names(connection: Connection) -> str:
+def _names(connection: Connection, columns: Iterable[str]) -> str:
     quote = connection.dialect.identifier_preparer.quote
-    return ", ".join(quote(name) for name in KLINE_COLUMNS)
+    return ", ".join(quote(name) for name in columns)

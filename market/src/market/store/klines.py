@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, cast, func, literal, or_, select
+from sqlalchemy import Connection, and_, cast, func, literal, select
 from sqlalchemy.dialects import mysql
 
 from market.kline import Kline, exact_kline, is_irregular
 from market.store import tables as t
-from market.store.bulk import (
-    KLINE_COLUMNS,
-    KLINE_KEY,
-    KLINE_VALUES,
-    KlineRow,
-    insert_if_new,
-    insert_rows,
-)
+from market.store.bulk import KLINE_VALUES, KlineBlock, KlineLines, KlineRow, insert_if_new
 from market.store.engine import Store
+from market.store.kline_merge import merge_rows
 from market.store.outbox import announce, kline_key
 from market.store.symbols import Series, lock_symbol
-from market.store.upsert import upsert_from_select
 
-# The unused field is not part of what a kline says: the archive and REST may differ in it.
-_COMPARED = tuple(name for name in KLINE_VALUES if name != "ignore")
 _DECIMALS = frozenset(KLINE_VALUES) - {"close_time_ms", "number_of_trades", "ignore"}
 
 
@@ -40,12 +31,22 @@ class Source(StrEnum):
 
 
 class Batch(NamedTuple):
-    """The provenance of klines that arrived together; `sha256` is the file's, in hex."""
+    """The provenance of klines that arrived together.
+
+    Attributes:
+        sha256: the file's, in hex.
+        etag: the archive's own mark of the file's content.
+    """
 
     source: Source
     url: str
     fetched_at_ms: int
     sha256: str | None = None
+    etag: str | None = None
+
+
+#: Klines that are written together: proved lines, or klines in ascending order.
+KlinePart = KlineLines | Sequence[Kline]
 
 
 class Written(NamedTuple):
@@ -80,23 +81,100 @@ def write_klines(
     if not by_open:
         return Written(0, 0)
     ordered = [by_open[open_ms] for open_ms in sorted(by_open)]
+    task = _Task(series, batch, announce_from_ms, known_empty)
+    return store.transact(lambda connection: _write(connection, task, [ordered]))
+
+
+def write_kline_parts(
+    store: Store,
+    series: Series,
+    read_parts: Callable[[], Iterable[KlinePart]],
+    batch: Batch,
+    *,
+    announce_from_ms: int | None = None,
+) -> Written:
+    """Store the parts of one file in one transaction, as `write_klines` does, part by part.
+
+    Open times ascend from part to part; one part at a time is held in memory. `read_parts`
+    is called again where the transaction has to be run again; what it raises leaves
+    nothing written.
+
+    Raises:
+        StoreUnavailable, DataError: as `write_klines`.
+    """
 
     def work(connection: Connection) -> Written:
-        lock_symbol(connection, series.symbol_id)
-        batch_id = _write_batch(connection, series, batch, len(ordered))
-        rows = _rows(series, ordered, batch_id)
-        if known_empty and insert_if_new(connection, t.klines, rows):
-            touched, changed = list(by_open), 0
-        else:
-            touched, changed = _merge(connection, rows, batch_id, batch.fetched_at_ms)
-            if not touched and not _is_archive(batch.source):
-                _drop_batch(connection, batch_id)
-        if announce_from_ms is not None:
-            keys = [kline_key(series, ms) for ms in touched if ms >= announce_from_ms]
-            announce(connection, "klines", keys, batch.fetched_at_ms)
-        return Written(len(touched) - changed, changed)
+        exact = (
+            part if isinstance(part, KlineLines) else [exact_kline(kline) for kline in part]
+            for part in read_parts()
+        )
+        return _write(connection, _Task(series, batch, announce_from_ms), exact)
 
     return store.transact(work)
+
+
+class _Task(NamedTuple):
+    series: Series
+    batch: Batch
+    announce_from_ms: int | None
+    known_empty: bool = False
+
+
+def _write(connection: Connection, task: _Task, parts: Iterable[KlinePart]) -> Written:
+    lock_symbol(connection, task.series.symbol_id)
+    batch_id = _write_batch(connection, task.series, task.batch)
+    rows = inserted = changed = 0
+    for part in parts:
+        written = _write_part(connection, task, part, batch_id)
+        rows += part.rows if isinstance(part, KlineLines) else len(part)
+        inserted, changed = inserted + written.inserted, changed + written.changed
+    b = t.ingest_batches
+    if inserted + changed == 0 and not _is_archive(task.batch.source):
+        # A batch that brought nothing new is worth a row only where it says that a file of
+        # the archive needs no second look.
+        connection.execute(b.delete().where(b.c.id == batch_id))
+    else:
+        connection.execute(b.update().where(b.c.id == batch_id).values(rows=rows))
+    return Written(inserted, changed)
+
+
+def _write_part(connection: Connection, task: _Task, part: KlinePart, batch_id: int) -> Written:
+    series, fetched_at_ms = task.series, task.batch.fetched_at_ms
+    rows: KlineBlock | list[KlineRow]
+    if isinstance(part, KlineLines):
+        rows = KlineBlock(part, series.symbol_id, series.interval.number, batch_id)
+        first_ms, last_ms, count = part.first_open_ms, part.last_open_ms, part.rows
+    elif part:
+        rows = _rows(series, part, batch_id)
+        first_ms, last_ms, count = part[0].open_time_ms, part[-1].open_time_ms, len(part)
+    else:
+        return Written(0, 0)
+    is_empty = task.known_empty or not _holds(connection, series, first_ms, last_ms)
+    touched: Sequence[int] = ()
+    announces = task.announce_from_ms is not None and last_ms >= task.announce_from_ms
+    if is_empty and insert_if_new(connection, t.klines, rows):
+        written = Written(count, 0)
+        if announces:
+            touched = _opens(part)
+    else:
+        touched, changed = merge_rows(connection, rows, batch_id, fetched_at_ms)
+        written = Written(len(touched) - changed, changed)
+    if announces and task.announce_from_ms is not None:
+        keys = [kline_key(series, ms) for ms in touched if ms >= task.announce_from_ms]
+        announce(connection, "klines", keys, fetched_at_ms)
+    return written
+
+
+def _opens(part: KlinePart) -> list[int]:
+    if isinstance(part, KlineLines):
+        return part.read_opens()
+    return [kline.open_time_ms for kline in part]
+
+
+def _holds(connection: Connection, series: Series, first_ms: int, last_ms: int) -> bool:
+    open_time = t.klines.c.open_time_ms
+    query = select(literal(1)).where(_of(series), open_time.between(first_ms, last_ms)).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def _rows(series: Series, klines: Sequence[Kline], batch_id: int) -> list[KlineRow]:
@@ -106,26 +184,11 @@ def _rows(series: Series, klines: Sequence[Kline], batch_id: int) -> list[KlineR
     ]
 
 
-def _merge(
-    connection: Connection, rows: Sequence[KlineRow], batch_id: int, replaced_at_ms: int
-) -> tuple[list[int], int]:
-    """Return the open times that are new or changed, and how many are changed."""
-    insert_rows(connection, t.kline_staging, rows)
-    query = _different(batch_id).with_only_columns(t.kline_staging.c.open_time_ms)
-    touched = list(connection.execute(query).scalars())
-    changed = 0
-    if touched:
-        changed = _write_revisions(connection, batch_id, replaced_at_ms)
-        upsert_from_select(connection, t.klines, KLINE_COLUMNS, _different(batch_id))
-    connection.execute(t.kline_staging.delete().where(t.kline_staging.c.batch_id == batch_id))
-    return touched, changed
-
-
 def _is_archive(source: Source) -> bool:
     return source in (Source.ARCHIVE_MONTHLY, Source.ARCHIVE_DAILY)
 
 
-def _write_batch(connection: Connection, series: Series, batch: Batch, rows: int) -> int:
+def _write_batch(connection: Connection, series: Series, batch: Batch) -> int:
     result = connection.execute(
         t.ingest_batches.insert().values(
             symbol_id=series.symbol_id,
@@ -134,53 +197,15 @@ def _write_batch(connection: Connection, series: Series, batch: Batch, rows: int
             url=batch.url,
             sha256=batch.sha256,
             fetched_at_ms=batch.fetched_at_ms,
-            rows=rows,
+            rows=0,
+            etag=batch.etag,
+            checked_at_ms=None if batch.etag is None else batch.fetched_at_ms,
         )
     )
     key = result.inserted_primary_key
     if key is None:
         raise AssertionError("the engine gave the batch no number")
     return int(key[0])
-
-
-def _drop_batch(connection: Connection, batch_id: int) -> None:
-    # A batch that brought nothing new is worth a row only where it says that a file of
-    # the archive needs no second look.
-    connection.execute(t.ingest_batches.delete().where(t.ingest_batches.c.id == batch_id))
-
-
-def _pairs(*, outer: bool) -> Any:
-    s, k = t.kline_staging, t.klines
-    same = and_(*(s.c[name] == k.c[name] for name in KLINE_KEY))
-    return s.join(k, same, isouter=outer)
-
-
-def _differs() -> Any:
-    s, k = t.kline_staging.c, t.klines.c
-    return or_(*(s[name] != k[name] for name in _COMPARED))
-
-
-def _different(batch_id: int) -> Select[Any]:
-    s, k = t.kline_staging.c, t.klines.c
-    return (
-        select(*(s[name] for name in KLINE_COLUMNS))
-        .select_from(_pairs(outer=True))
-        .where(s.batch_id == batch_id, or_(k.open_time_ms.is_(None), _differs()))
-    )
-
-
-def _write_revisions(connection: Connection, batch_id: int, replaced_at_ms: int) -> int:
-    names = (*KLINE_COLUMNS, "replaced_at_ms", "replaced_by_batch_id")
-    old = (
-        select(
-            *(t.klines.c[name] for name in KLINE_COLUMNS),
-            literal(replaced_at_ms),
-            literal(batch_id),
-        )
-        .select_from(_pairs(outer=False))
-        .where(t.kline_staging.c.batch_id == batch_id, _differs())
-    )
-    return connection.execute(t.kline_revisions.insert().from_select(names, old)).rowcount
 
 
 def _of(series: Series) -> Any:
