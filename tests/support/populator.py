@@ -29,6 +29,8 @@ from populate_base.backfill import Backfill, Pace, Sources
 from populate_base.exchange import Exchange
 from populate_base.progress import LoggedProgress
 from populate_base.universe import register_series
+from populate_base.weight import WeightBudget
+from populate_base.wire_clock import WireClock
 from support.archive import write_archive_file, write_archive_months
 from support.klines import make_klines
 from support.simulator import Simulator, find_program
@@ -58,10 +60,12 @@ def opened_store(url: str) -> Iterator[Store]:
 
 
 @contextmanager
-def opened_sources(rest_url: str, archive_url: str) -> Iterator[Sources]:
-    """Open REST and archive with few retries."""
+def opened_sources(rest_url: str, archive_url: str, store: Store) -> Iterator[Sources]:
+    """Open REST and archive with few retries; the store keeps the request weight."""
     clock = ExchangeClock()
-    exchange, archive = Exchange(rest_url, clock, attempts=3), Archive(archive_url, attempts=2)
+    weight = WeightBudget(store, WireClock())
+    exchange = Exchange([rest_url], clock, weight, attempts=3)
+    archive = Archive(archive_url, attempts=2)
     try:
         yield Sources(exchange, archive, clock)
     finally:

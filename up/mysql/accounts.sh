@@ -24,6 +24,7 @@ allow() {
 {
     account populator
     allow populator "INSERT, UPDATE" symbols klines outbox jobs
+    allow populator "INSERT, UPDATE" request_weight confirmations
     allow populator "INSERT" kline_revisions
     allow populator "INSERT, UPDATE, DELETE" kline_staging ingest_batches watermarks gaps
     account history

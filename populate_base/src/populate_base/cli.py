@@ -63,7 +63,7 @@ def backfill(
     settings = load_settings(PopulateSettings)
     log.configure("populate_base", level=_quiet_level(settings))
     span = _read_span(start, end)
-    with open_sources(settings) as sources, _open_checked(settings) as store:
+    with _open_checked(settings) as store, open_sources(settings, store) as sources:
         _check_past(span[0], sources.exchange.fetch_time_ms())
         names = list(dict.fromkeys(name.upper() for name in symbol))
         series = register_series(store, sources.exchange, names, interval, sources.clock.now_ms())

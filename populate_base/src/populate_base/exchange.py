@@ -2,67 +2,98 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import stamina
-from binance.client import Client
-from binance.exceptions import BinanceAPIException, BinanceRequestException
 
 from market.clock import ExchangeClock, Reading
-from market.errors import ExchangeUnavailable, KlinecastError, NotFound, RateLimited
+from market.errors import (
+    DataError,
+    ExchangeRefused,
+    ExchangeUnavailable,
+    KlinecastError,
+    NotFound,
+    RateLimited,
+    SettingsError,
+)
 from market.gaps import Range
 from market.interval import Interval
 from market.kline import Kline
+from market.log import get_logger
 from market.store.symbols import Symbol
-from populate_base import metrics
-from populate_base.faults import read_fault
-from populate_base.parse import check_klines, parse_rest_row, parse_symbol
+from populate_base.api_key import VARIABLE, ApiKey, account_host, check_permissions
+from populate_base.faults import CLOCK_IS_OFF, is_bad_key, is_refused_place, read_fault
+from populate_base.hosts import HostList
+from populate_base.parse import parse_symbol
 from populate_base.plan import PAGE_KLINES
+from populate_base.rest_client import Refusal, RestClient
+from populate_base.rest_page import parse_page
 from populate_base.weight import WeightBudget
 
-_TIMEOUT_S = 8.0
+log = get_logger()
+
 #: A longer wait than a window of the weight limit is a ban: the caller is told at once.
 _LONGEST_WAIT_S = 65.0
 _FIRST_WAIT_S = 0.2
-_HINT = (
-    "Check the network and KLINECAST_BINANCE_REST_URL; `sh setup.sh --demo` runs the platform"
-    " on recorded klines."
-)
+_TIME_WEIGHT, _KLINES_WEIGHT, _INFO_WEIGHT = 1, 2, 20
 _Answer = TypeVar("_Answer")
 
 
 class Exchange:
-    """Binance's REST API without a key. Safe to share between threads, one call at a time.
+    """Binance's REST API, on any of several hosts. Safe to share between threads.
 
     Raises, from every `fetch_`: ExchangeUnavailable after the retries, RateLimited when the
-    wait asked for is a ban, ExchangeRefused, NotFound (unknown symbol), DataError.
+    wait asked for is a ban, ExchangeRefused when no host serves this place, NotFound
+    (unknown symbol), DataError, StoreUnavailable (the weight can't be counted), SettingsError
+    (a key that may do more than read).
     """
 
-    def __init__(self, rest_url: str, clock: ExchangeClock, *, attempts: int = 5) -> None:
-        self.rest_url = rest_url.rstrip("/")
-        self.weight = WeightBudget()
+    def __init__(
+        self,
+        rest_urls: Sequence[str],
+        clock: ExchangeClock,
+        weight: WeightBudget,
+        *,
+        key: ApiKey | None = None,
+        attempts: int = 5,
+    ) -> None:
+        self.weight = weight
+        self._hosts = HostList(rest_urls)
+        self._account_host = account_host(rest_urls)
         self._clock = clock
         self._attempts = attempts
-        self._lock = threading.Lock()
-        self._client = _keyless_client(self.rest_url)
+        self._client = RestClient(key)
+        self._key_unchecked = key is not None
+        self._key_lock = threading.Lock()
+        self._clock_is_off = False
+
+    @property
+    def rest_url(self) -> str:
+        """The host that would be asked now."""
+        return self._hosts.rank(time.monotonic())[0]
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.session.close()
+        self._client.close()
 
     def fetch_time_ms(self) -> int:
         """Return the exchange's time and set the clock by it."""
+        return self._set_clock(self._call(_ask_time, _TIME_WEIGHT))
 
-        def fetch() -> int:
-            return int(self._client.get_server_time()["serverTime"])
-
-        before_s = time.monotonic()
-        now_ms = self._call(fetch)
-        self._clock.record(Reading(now_ms, (before_s + time.monotonic()) / 2))
+    def _set_clock(self, answer: Any) -> int:
+        try:
+            now_ms = int(answer["serverTime"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"Binance told the time as {answer!r:.80}") from error
+        heard = self._client.heard
+        if heard is not None:
+            # The request's middle, on the clock that the exchange's is measured by.
+            half_s = (heard.received_s - heard.sent_s) / 2
+            middle_s = time.monotonic() - (time.time() - heard.sent_s) + half_s
+            self._clock.record(Reading(now_ms, middle_s, half_s))
         return now_ms
 
     def fetch_symbols(self, names: Sequence[str]) -> list[Symbol]:
@@ -71,8 +102,7 @@ class Exchange:
         Raises:
             NotFound: Binance knows one of them not; all such are named.
         """
-        answer = self._call(self._client.get_exchange_info)
-        self.weight.read_limit(answer.get("rateLimits", ()))
+        answer = self.fetch_exchange_info()
         entries = {entry.get("symbol"): entry for entry in answer.get("symbols", ())}
         unknown = [name for name in names if name not in entries]
         if unknown:
@@ -83,56 +113,63 @@ class Exchange:
             )
         return [parse_symbol(entries[name]) for name in names]
 
+    def fetch_exchange_info(self) -> dict[str, Any]:
+        """Return exchangeInfo of every symbol, and take the weight limit from it."""
+        answer = self._call(_ask_info, _INFO_WEIGHT)
+        if not isinstance(answer, dict):
+            raise DataError(f"Binance's exchangeInfo was {answer!r:.80}")
+        self.weight.read_limit(answer.get("rateLimits", ()))
+        return answer
+
     def fetch_first_open(self, symbol: str, interval: Interval) -> int | None:
         """Return the open time of the first kline ever, `None` where there is none yet."""
-        rows = self._fetch_rows(symbol, interval, Range(0, self._clock.now_ms()), limit=1)
+        span = Range(0, self._clock.now_ms())
+        _url, rows = self._fetch_page(symbol, interval, span, limit=1)
         return rows[0].open_time_ms if rows else None
 
     def iter_klines(
-        self, symbol: str, interval: Interval, span: Range
+        self, symbol: str, interval: Interval, span: Range, *, page: int = PAGE_KLINES
     ) -> Iterator[tuple[str, list[Kline]]]:
         """Yield (url, klines) pages of those opening in the span, ascending.
 
-        Ends at an empty page or at the span's end; a short page alone ends nothing.
+        Ends at an empty page or at the span's end; a short page alone ends nothing. `page`
+        is the most klines of one, 1 to 1000.
         """
         start_ms = span.start_ms
         while start_ms < span.end_ms:
             rest = Range(start_ms, span.end_ms)
-            klines = self._fetch_rows(symbol, interval, rest, limit=PAGE_KLINES)
+            url, klines = self._fetch_page(symbol, interval, rest, limit=page)
             if not klines:
                 return
-            yield self.klines_url(symbol, interval, rest), klines
-            # Off-grid klines open within a slot: the next one is asked for by its grid time.
-            start_ms = interval.add(interval.floor(klines[-1].open_time_ms), 1)
+            yield url, klines
+            # Not a grid step: off-grid klines may open anywhere.
+            start_ms = klines[-1].open_time_ms + 1
 
-    def klines_url(self, symbol: str, interval: Interval, span: Range) -> str:
-        """Return the address of a page, as the provenance of its rows."""
-        query = f"symbol={symbol}&interval={interval}&startTime={span.start_ms}"
-        return f"{self.rest_url}/api/v3/klines?{query}&endTime={span.end_ms - 1}"
-
-    def _fetch_rows(
+    def _fetch_page(
         self, symbol: str, interval: Interval, span: Range, *, limit: int
-    ) -> list[Kline]:
+    ) -> tuple[str, list[Kline]]:
         # Binance's endTime is inclusive, our ranges are half-open.
-        def fetch() -> list[list[Any]]:
-            answer: list[list[Any]] = self._client.get_klines(
+        def fetch(client: Any) -> tuple[str, Any]:
+            rows = client.get_klines(
                 symbol=symbol,
                 interval=interval.value,
                 startTime=span.start_ms,
                 endTime=span.end_ms - 1,
                 limit=limit,
             )
-            return answer
+            return client.API_URL, rows
 
         try:
-            rows = self._call(fetch)
+            api_url, rows = self._call(fetch, _KLINES_WEIGHT)
         except NotFound as error:
             raise NotFound(
                 f"Binance does not know the symbol {symbol!r}", hint=error.hint
             ) from error
-        return check_klines([parse_rest_row(row) for row in rows], span, f"{symbol} {interval}")
+        query = f"symbol={symbol}&interval={interval}&startTime={span.start_ms}"
+        url = f"{api_url}/v3/klines?{query}&endTime={span.end_ms - 1}"
+        return url, parse_page(rows, span, f"{symbol} {interval}")
 
-    def _call(self, fetch: Callable[[], _Answer]) -> _Answer:
+    def _call(self, fetch: Callable[[Any], _Answer], weight: int) -> _Answer:
         for attempt in stamina.retry_context(
             on=_wait_before_retry,
             attempts=self._attempts,
@@ -140,54 +177,85 @@ class Exchange:
             wait_initial=_FIRST_WAIT_S,
         ):
             with attempt:
-                pause_s = self.weight.pause_s(self._clock.now_ms(), self._clock.rate)
-                if pause_s > 0:
-                    time.sleep(pause_s)
-                with self._lock:
-                    return self._ask(fetch)
+                self._check_key()
+                if self._clock_is_off:
+                    self._set_clock(self._ask_hosts(_ask_time, _TIME_WEIGHT, is_last=False))
+                    self._clock_is_off = False
+                return self._ask_hosts(fetch, weight, is_last=attempt.num >= self._attempts)
         raise AssertionError("the last attempt returns or raises")
 
-    def _ask(self, fetch: Callable[[], _Answer]) -> _Answer:
-        try:
-            answer = fetch()
-        except BinanceAPIException as error:
-            metrics.REQUESTS.labels("rest", str(error.status_code)).inc()
-            raise self._translate(error) from error
-        except BinanceRequestException as error:
-            metrics.REQUESTS.labels("rest", "unreadable").inc()
-            raise ExchangeUnavailable(f"{self.rest_url} sent no JSON: {error}") from error
-        except OSError as error:
-            metrics.REQUESTS.labels("rest", "unreachable").inc()
-            raise ExchangeUnavailable(
-                f"Binance at {self.rest_url} cannot be reached ({type(error).__name__})", hint=_HINT
-            ) from error
-        metrics.REQUESTS.labels("rest", "200").inc()
-        self.weight.read_used(self._client.response.headers)
-        return answer
+    def _ask_hosts(self, fetch: Callable[[Any], _Answer], weight: int, *, is_last: bool) -> _Answer:
+        """Ask one host after the other until one answers."""
+        problems: list[KlinecastError] = []
+        for host in self._hosts.rank(time.monotonic()):
+            try:
+                answer = self._ask(host, fetch, weight)
+            except RateLimited:
+                raise  # of this address: another host would say the same, and count it
+            except (ExchangeUnavailable, ExchangeRefused) as error:
+                self._hosts.blame(host, time.monotonic())
+                log.warning("host_left_out", host=host, detail=error.detail)
+                problems.append(error)
+            else:
+                self._hosts.praise(host)
+                return answer
+        passing = [one for one in problems if isinstance(one, ExchangeUnavailable)]
+        # A firewall's refusal may pass; that of a place does not.
+        if not passing or (is_last and all(map(is_refused_place, problems))):
+            raise ExchangeRefused(problems[-1].detail, hint=problems[-1].hint)
+        raise passing[-1]
 
-    def _translate(self, error: Any) -> KlinecastError:
-        headers = error.response.headers
-        self.weight.read_used(headers)
-        code = error.code if isinstance(error.code, int) else 0
-        message = str(error.message)
-        return read_fault(error.status_code, code, message, headers, self._clock.now_ms())
+    def _ask(self, host: str, fetch: Callable[[Any], _Answer], weight: int) -> _Answer:
+        self.weight.acquire(weight)
+        try:
+            return self._client.ask(host, fetch)
+        except Refusal as refusal:
+            raise self._meaning(refusal) from None
+        finally:
+            if self._client.heard is not None:
+                self.weight.hear(*self._client.heard)
+
+    def _meaning(self, refusal: Refusal) -> KlinecastError:
+        heard = self._client.heard
+        headers = {} if heard is None else heard.headers
+        now_ms = self.weight.clock.now_ms()
+        error = read_fault(refusal.status, refusal.code, refusal.message, headers, now_ms)
+        if isinstance(error, RateLimited):
+            self.weight.stop_until(error.retry_after_s)
+        self._clock_is_off |= refusal.code == CLOCK_IS_OFF
+        return error
+
+    def _check_key(self) -> None:
+        with self._key_lock:
+            if not self._key_unchecked:
+                return
+            try:
+                # Signed requests carry the time, and Binance refuses one that is off.
+                now_ms = self._set_clock(self._ask(self._account_host, _ask_time, _TIME_WEIGHT))
+                offset_ms = now_ms - time.time_ns() // 1_000_000
+                self.weight.acquire(_TIME_WEIGHT)
+                found = self._client.fetch_permissions(self._account_host, offset_ms)
+            except Refusal as refusal:
+                if refusal.code == CLOCK_IS_OFF:
+                    raise ExchangeUnavailable("Binance refused a signed request's time") from None
+                if is_bad_key(refusal.status, refusal.code):
+                    what = f"a key that Binance knows (it said: {refusal.message[:120]})"
+                    raise SettingsError(VARIABLE, "(hidden)", what) from None
+                raise self._meaning(refusal) from None
+            check_permissions(found)
+            self._key_unchecked = False
+
+
+def _ask_info(client: Any) -> Any:
+    return client.get_exchange_info()
+
+
+def _ask_time(client: Any) -> Any:
+    return client.get_server_time()
 
 
 def _wait_before_retry(error: Exception) -> bool | float:
     if isinstance(error, RateLimited):
-        return error.retry_after_s if error.retry_after_s <= _LONGEST_WAIT_S else False
+        # The budget itself waits until the time is over.
+        return 0.0 if error.retry_after_s <= _LONGEST_WAIT_S else False
     return isinstance(error, ExchangeUnavailable)
-
-
-def _keyless_client(rest_url: str) -> Any:
-    # The constructor wants an event loop for stream clients that are never used here, and
-    # from Python 3.12 on warns where a thread has none.
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        client = Client(ping=False, requests_params={"timeout": _TIMEOUT_S})
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
-    client.API_URL = f"{rest_url}/api"
-    return client

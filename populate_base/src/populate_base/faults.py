@@ -19,13 +19,22 @@ from market.errors import (
 
 _TOO_MANY_REQUESTS = -1003
 _UNKNOWN_SYMBOL = -1121
+#: The time of a signed request is too far from the exchange's.
+CLOCK_IS_OFF = -1021
+#: Malformed, unknown, or not valid from this address.
+_BAD_KEY = frozenset({-2008, -2014, -2015, -1022})
 #: Unexpected, time-out, busy, clock outside the window: none is the request's fault.
-_PASSING = frozenset({-1000, -1001, -1006, -1007, -1008, -1021})
+_PASSING = frozenset({-1000, -1001, -1006, -1007, -1008, CLOCK_IS_OFF})
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 #: Waits where Binance names none: a minute is the window of its weight limit, two minutes
 #: the shortest ban.
 _WAIT_LIMITED_S = 60.0
 _WAIT_BANNED_S = 120.0
+_OTHER_HOST = "Name a host that serves this place by KLINECAST_BINANCE_REST_URL."
+
+
+class Blocked(ExchangeUnavailable):
+    """The firewall before one of Binance's hosts blocked the request: it may let others pass."""
 
 
 def read_fault(
@@ -47,13 +56,25 @@ def read_fault(
     if status == 451:
         return ExchangeRefused(
             f"Binance does not serve this place ({said})",
-            hint="Use a host that is served here by KLINECAST_BINANCE_REST_URL.",
+            hint=_OTHER_HOST,
         )
     if code == _UNKNOWN_SYMBOL:
         return NotFound("the symbol is not known to Binance", hint="Check its spelling.")
-    if status >= 500 or status == 403 or code in _PASSING:
+    if status == 403:
+        return Blocked(f"Binance's firewall blocked the request ({said})", hint=_OTHER_HOST)
+    if status >= 500 or code in _PASSING:
         return ExchangeUnavailable(f"Binance answered with a fault ({said})")
     return DataError(f"Binance refused the request ({said})")
+
+
+def is_refused_place(error: KlinecastError) -> bool:
+    """Tell whether an error of `read_fault` is one of where the request came from."""
+    return isinstance(error, ExchangeRefused | Blocked)
+
+
+def is_bad_key(status: int, code: int) -> bool:
+    """Tell whether Binance refused an API key."""
+    return status == 401 or code in _BAD_KEY
 
 
 def _wait_s(status: int, message: str, headers: Mapping[str, str], now_ms: int) -> float:

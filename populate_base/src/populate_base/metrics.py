@@ -19,5 +19,13 @@ REQUESTS = Counter(
 )
 WEIGHT_USED = Gauge("populate_base_weight_used", "Request weight used in this minute.")
 WEIGHT_LIMIT = Gauge("populate_base_weight_limit", "Request weight allowed in a minute.")
+WEIGHT_BUDGET = Gauge(
+    "populate_base_weight_budget", "Request weight this installation allows itself in a minute."
+)
+WEIGHT_BANNED_UNTIL = Gauge(
+    "populate_base_weight_banned_until_seconds",
+    "Epoch second until which Binance asked to send nothing; 0 where it never did.",
+)
+BYTES = Counter("populate_base_bytes_total", "Bytes received from Binance.", ["target"])
 RECONNECTS = Counter("populate_base_reconnects_total", "Times the stream was opened again.")
 WARNINGS = Counter("populate_base_warnings_total", "Files that could not be used.")

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 
 from market.clock import ExchangeClock, keep_measuring
 from market.errors import FatalError, RetryableError
-from market.exchange_time import time_fetcher
 from market.health import Readiness, serve_health
 from market.log import get_logger
 from market.store import Store, open_store
@@ -25,6 +24,8 @@ from populate_base.progress import LoggedProgress
 from populate_base.settings import PopulateSettings
 from populate_base.stream import STREAMS_PER_CONNECTION
 from populate_base.universe import register_series
+from populate_base.weight import WeightBudget
+from populate_base.wire_clock import WireClock
 
 log = get_logger()
 
@@ -33,11 +34,15 @@ _STOP_WITHIN_S = 7.0
 
 
 @contextmanager
-def open_sources(settings: PopulateSettings) -> Iterator[Sources]:
-    """Open the exchange and the archive of the settings; no request is made yet."""
+def open_sources(settings: PopulateSettings, store: Store) -> Iterator[Sources]:
+    """Open the exchange and the archive of the settings; no request is made yet.
+
+    The store keeps the installation's request weight.
+    """
     clock = ExchangeClock()
+    weight = WeightBudget(store, WireClock(), share=settings.weight_share)
     with ExitStack() as stack:
-        exchange = Exchange(settings.rest_url, clock)
+        exchange = Exchange(settings.rest_urls, clock, weight, key=settings.key)
         stack.callback(exchange.close)
         archive = Archive(settings.archive_url, connections=settings.downloads)
         stack.callback(archive.close)
@@ -66,7 +71,7 @@ class FollowService:
         Raises:
             FatalError: a wrong schema, an unknown symbol: what waiting cannot mend.
         """
-        fetch_time_ms = time_fetcher(self._settings.rest_url)
+        fetch_time_ms = self._sources.exchange.fetch_time_ms
         keep_measuring(self._sources.clock, fetch_time_ms, stop, on_error=_log_clock)
         self._start(self._prepare, stop)
         stop.wait()
@@ -154,7 +159,7 @@ def run_follow(settings: PopulateSettings, stop: threading.Event) -> None:
         FatalError: what waiting cannot mend.
     """
     store = open_store(settings.store_url.get_secret_value())
-    with open_sources(settings) as sources:
+    with open_sources(settings, store) as sources:
         service = FollowService(settings, store, sources)
         server = serve_health(settings.host, settings.port, service.readiness())
         log.info("health_served", host=settings.host, port=server.server_address[1])

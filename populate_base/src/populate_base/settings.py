@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import SettingsConfigDict
 
 from market.interval import DAY_MS
 from market.settings import BinanceSettings, StoreSettings, UniverseSettings, time_validator
+from populate_base.api_key import ApiKey
 
 #: 2020-01-01
 _SINCE_MS = 18_262 * DAY_MS
@@ -38,3 +46,32 @@ class PopulateSettings(StoreSettings, BinanceSettings, UniverseSettings):
 
     stream_silence_s: float = Field(60.0, gt=0)
     """Seconds without any message after which the stream is opened again."""
+
+    weight_share: float = Field(0.5, gt=0, le=1)
+    """Share of Binance's request weight limit that this installation uses, up to 1."""
+
+    api_key: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("KLINECAST_BINANCE_API_KEY")
+    )
+    """Binance API key, not needed; refused where it may do more than read."""
+
+    api_secret: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("KLINECAST_BINANCE_API_SECRET"),
+        validate_default=True,
+    )
+    """The secret of that key."""
+
+    @field_validator("api_secret")
+    @classmethod
+    def _check_pair(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (value is None) != (info.data.get("api_key") is None):
+            raise ValueError("expected both KLINECAST_BINANCE_API_KEY and its secret, or neither")
+        return value
+
+    @property
+    def key(self) -> ApiKey | None:
+        """The API key with its secret, where there is one."""
+        if self.api_key is None or self.api_secret is None:
+            return None
+        return ApiKey(self.api_key, self.api_secret)

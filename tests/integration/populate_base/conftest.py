@@ -41,7 +41,7 @@ def store(sqlite_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def sources(simulator: Simulator) -> Iterator[Sources]:
+def sources(simulator: Simulator, store: Store) -> Iterator[Sources]:
     """The simulator's REST API and archive."""
-    with opened_sources(simulator.url, simulator.url) as sources:
+    with opened_sources(simulator.url, simulator.url, store) as sources:
         yield sources

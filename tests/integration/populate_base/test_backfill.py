@@ -153,7 +153,7 @@ def test_what_no_source_has_is_explained_and_not_asked_for_again(
     write_archive_months(tmp_path / "holes", "BTCUSDT", "1h", present)
     with (
         run_simulator(tmp_path / "holes", tmp_path / "log", ["--speed", "0"]) as simulator,
-        opened_sources(simulator.url, simulator.url) as sources,
+        opened_sources(simulator.url, simulator.url, store) as sources,
     ):
         series = register(store, sources, Interval.H1)
         make_backfill(store, sources).run(series, START_MS, at("2024-02-01"))
@@ -217,7 +217,7 @@ def test_a_damaged_zip_with_a_right_checksum_is_left_out(
     digest = hashlib.sha256(content).hexdigest()
     path.with_name(f"{path.name}.CHECKSUM").write_text(f"{digest}  {path.name}\n")
 
-    with serving_files(files) as url, opened_sources(simulator.url, url) as sources:
+    with serving_files(files) as url, opened_sources(simulator.url, url, store) as sources:
         series = register(store, sources, Interval.H1)
         report = make_backfill(store, sources).run(series, START_MS, at("2024-02-01"))
 
@@ -230,7 +230,7 @@ def test_a_damaged_zip_with_a_right_checksum_is_left_out(
 def test_an_archive_that_is_away_leaves_all_to_rest(
     store: Store, simulator: Simulator, hours: list[Kline]
 ) -> None:
-    with opened_sources(simulator.url, f"http://127.0.0.1:{free_port()}") as sources:
+    with opened_sources(simulator.url, f"http://127.0.0.1:{free_port()}", store) as sources:
         series = register(store, sources, Interval.H1)
         report = make_backfill(store, sources).run(series, START_MS, None)
 

@@ -60,10 +60,11 @@ def folder() -> Path:
 @pytest.fixture(scope="module")
 def recorded(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
     """A simulator that serves the recorded files."""
-    log = tmp_path_factory.mktemp("recorded") / "log"
+    own = tmp_path_factory.mktemp("recorded")
     with (
-        run_simulator(folder, log, ["--speed", "0"]) as simulator,
-        opened_sources(simulator.url, simulator.url) as sources,
+        run_simulator(folder, own / "log", ["--speed", "0"]) as simulator,
+        opened_store(f"sqlite:///{own / 'weight.db'}") as store,
+        opened_sources(simulator.url, simulator.url, store) as sources,
     ):
         yield sources
 

@@ -12,7 +12,7 @@ from market.errors import (
     NotFound,
     RateLimited,
 )
-from populate_base.faults import read_fault
+from populate_base.faults import Blocked, is_refused_place, read_fault
 
 NOW_MS = 1_660_090_000_000
 BANNED = (
@@ -45,7 +45,7 @@ def test_a_limit_without_a_time_waits_for_the_window() -> None:
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (403, 0, ExchangeUnavailable),
+        (403, 0, Blocked),
         (500, 0, ExchangeUnavailable),
         (502, 0, ExchangeUnavailable),
         (400, -1008, ExchangeUnavailable),
@@ -59,3 +59,8 @@ def test_each_fault_has_its_error(status: int, code: int, kind: type[KlinecastEr
     error = read_fault(status, code, "as recorded", {}, NOW_MS)
 
     assert type(error) is kind
+
+
+@pytest.mark.parametrize(("status", "is_refused"), [(403, True), (451, True), (500, False)])
+def test_refusals_of_a_place_are_told_apart(status: int, is_refused: bool) -> None:
+    assert is_refused_place(read_fault(status, 0, "as recorded", {}, NOW_MS)) is is_refused
