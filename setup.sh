@@ -70,6 +70,29 @@ find_uv() {
     printf '%s\n' "$PWD/.klinecast/tools/bin/uv"
 }
 
+# Says which build of xgboost is wanted: gpu, or anything else for cpu. A variable of the shell
+# wins over .env, as it does in the services.
+wanted_device() {
+    if [ -n "${MODELS_DEVICE:-}" ]; then
+        printf '%s\n' "$MODELS_DEVICE"
+    elif [ -f .env ]; then
+        sed -n "s/^ *\\(export  *\\)\\{0,1\\}MODELS_DEVICE *= *[\"']\\{0,1\\}\\([a-z]*\\).*/\\2/p" .env |
+            tail -n 1
+    fi
+}
+
+# Takes the other build of xgboost out of .venv: both own the same files.
+remove_xgboost() {
+    # macOS has one build only.
+    [ "$(uname)" != Darwin ] || return 0
+    for found in .venv/lib/python*/site-packages/"$2"-[0-9]*.dist-info; do
+        if [ -d "$found" ]; then
+            "$1" pip uninstall --quiet --python .venv xgboost xgboost-cpu ||
+                fail "xgboost could not be removed from .venv" "Remove the folder .venv, then run it again"
+        fi
+    done
+}
+
 # Brings .venv to what uv.lock says; options choose the groups.
 sync_environment() {
     python=$(find_python)
@@ -85,6 +108,12 @@ sync_environment() {
     # --inexact: a later start must not take away what the tests installed.
     # Tests install each member alone, by the same uv.
     export UV="$uv"
+    if [ "$(wanted_device)" = gpu ]; then
+        remove_xgboost "$uv" xgboost_cpu
+        set -- "$@" --extra gpu --no-group cpu
+    else
+        remove_xgboost "$uv" xgboost
+    fi
     UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv "$uv" sync --quiet --frozen --inexact \
         --all-packages --python "$python" "$@" ||
         fail "the packages could not be installed" "The lines above tell why; then run it again"
@@ -96,9 +125,9 @@ case "${1:-}" in
         usage
         exit 0
         ;;
-    test) sync_environment --all-extras --group dev ;;
+    test) sync_environment --group dev ;;
     develop)
-        sync_environment --all-extras --group dev
+        sync_environment --group dev
         exit 0
         ;;
     up) sync_environment --no-dev ;;

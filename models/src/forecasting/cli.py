@@ -43,6 +43,15 @@ def _read_settings() -> ModelSettings:
     return settings
 
 
+def _read_training_settings() -> ModelSettings:
+    # Serving reads trees as plain arrays: only what fits them looks for the device.
+    from forecasting.estimators.xgboost import check_device
+
+    settings = _read_settings()
+    check_device(settings.device)
+    return settings
+
+
 @app.command()
 def serve() -> None:
     """Run the model API and its scheduler."""
@@ -71,7 +80,7 @@ def work(
     from forecasting.worker import Worker
     from market.health import serve_health
 
-    settings = _read_settings()
+    settings = _read_training_settings()
     stop = stop_on_signals()
     with opened_desk(settings, stop) as desk:
         worker = Worker(desk, stop, settings.lease_s)
@@ -93,7 +102,7 @@ def train(symbol: Symbols = None, interval: Intervals = None, model: Models = No
     from forecasting.training import Order, run_training
 
     models = tuple(check_models(model))
-    settings = _read_settings()
+    settings = _read_training_settings()
     with opened_desk(settings, threading.Event()) as desk:
         for name, one in followed_series(settings, symbol, interval):
 
@@ -118,12 +127,14 @@ def evaluate(
     from forecasting.training import fetch_dataset
 
     models = check_models(model)
-    settings = _read_settings()
+    settings = _read_training_settings()
     with opened_desk(settings, threading.Event()) as desk:
         cards = [
             card
             for name, one in followed_series(settings, symbol, interval)
-            for card in evaluate_dataset(fetch_dataset(desk, name, one), models)
+            for card in evaluate_dataset(
+                fetch_dataset(desk, name, one), models, device=settings.device
+            )
         ]
     write_cards(cards, as_json=as_json)
 
@@ -172,7 +183,7 @@ def once() -> None:
     from forecasting.serve.scheduler import Scheduler
     from forecasting.worker import Worker
 
-    settings = _read_settings()
+    settings = _read_training_settings()
     stop = stop_on_signals()
     with opened_desk(settings, stop) as desk:
         series = followed_series(settings)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from forecasting.artefacts import Artefacts
+from forecasting.registry import Device
 from forecasting.settings import ModelSettings
 from forecasting.source import KlineSource
 from klinecast_client import Client
@@ -25,13 +26,14 @@ SeriesName = tuple[str, Interval]
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The store, the artefacts, the history API and the exchange's clock."""
+    """The store, the artefacts, the history API, the exchange's clock; where models are fitted."""
 
     store: Store
     artefacts: Artefacts
     source: KlineSource
     clock: ExchangeClock
     demo: bool
+    device: Device
 
 
 @contextmanager
@@ -52,7 +54,8 @@ def opened_desk(settings: ModelSettings, stop: threading.Event) -> Iterator[Desk
         _try("store", store.check_schema)
         _try("clock", lambda: clock.calibrate(fetch))
         keep_measuring(clock, fetch, stop, on_error=_tell)
-        yield Desk(store, artefacts, KlineSource(client), clock, settings.demo)
+        source = KlineSource(client)
+        yield Desk(store, artefacts, source, clock, settings.demo, settings.device)
     finally:
         stop.set()
         client.close()

@@ -14,7 +14,7 @@ from forecasting.evaluate import Rows, Walk, baseline_rows, model_rows, score_ro
 from forecasting.interruption import Checkpoint, go_on
 from forecasting.predictors import Matrix
 from forecasting.recipe import SCORED_STEPS
-from forecasting.registry import BASELINE, new_estimator
+from forecasting.registry import BASELINE, Device, new_estimator
 from forecasting.walk import (
     gate_weights,
     plan_lessons,
@@ -38,9 +38,15 @@ class Walked(NamedTuple):
 class Evaluation:
     """The walk-forward of one dataset; made once, asked for each model in turn."""
 
-    def __init__(self, dataset: Dataset, steps: tuple[int, ...] = SCORED_STEPS) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        steps: tuple[int, ...] = SCORED_STEPS,
+        device: Device = "cpu",
+    ) -> None:
         self.dataset = dataset
         self.steps = steps
+        self.device = device
         rows = len(dataset.panel)
         self.start = first_origin(rows, dataset.recipe)
         self.span = scored_span(rows, self.start)
@@ -62,7 +68,7 @@ class Evaluation:
         others = [model for model in models if model != BASELINE]
         lessons = plan_lessons(self.dataset, self.start, checkpoint) if others else []
         for model in others:
-            fresh = partial(new_estimator, model)
+            fresh = partial(new_estimator, model, self.device)
             expected = walk_mean(self.dataset, sigma, lessons, fresh, checkpoint)
             centre = walk_centre(self.dataset, expected, self.start, checkpoint)
             weights = gate_weights(self.dataset, expected, len(self.dataset.panel) - 1)
@@ -83,14 +89,17 @@ class Evaluation:
 
 
 def evaluate_dataset(
-    dataset: Dataset, models: Sequence[str], steps: tuple[int, ...] = SCORED_STEPS
+    dataset: Dataset,
+    models: Sequence[str],
+    steps: tuple[int, ...] = SCORED_STEPS,
+    device: Device = "cpu",
 ) -> list[ScoreCard]:
     """Return the cards of a walk-forward of models that are not published.
 
     Raises:
         Conflict: there are too few klines.
     """
-    evaluation = Evaluation(dataset, steps)
+    evaluation = Evaluation(dataset, steps, device)
     if not evaluation.is_possible:
         panel = dataset.panel
         raise Conflict(

@@ -45,7 +45,7 @@ class Publisher:
             DataError: there are too few rows, or the bundle does not pass its parity gate.
         """
         panel = self.dataset.panel
-        estimator = new_estimator(model)
+        estimator = new_estimator(model, self._desk.device)
         if model != BASELINE:  # there is nothing to learn, so few rows are enough
             estimator.fit(self._features, self._targets)
         predictor = estimator.export()

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from market.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from forecasting.estimators.base import Estimator
 
+#: Where models are fitted. Only boosted trees can use a GPU.
+Device = Literal["cpu", "gpu"]
+
 
 class Entry(NamedTuple):
-    """A model: the module and the name of the class that fits it."""
+    """A model: the module and the name of the class that fits it, and whether a GPU may."""
 
     module: str
     name: str
+    takes_device: bool = False
 
 
 #: Every model by its id, the cheapest first: a training publishes them in this order.
 REGISTRY: dict[str, Entry] = {
     "random_walk": Entry("forecasting.estimators.random_walk", "RandomWalk"),
     "ridge": Entry("forecasting.estimators.ridge", "Ridge"),
-    "xgboost": Entry("forecasting.estimators.xgboost", "Xgboost"),
+    "xgboost": Entry("forecasting.estimators.xgboost", "Xgboost", takes_device=True),
     "mlp": Entry("forecasting.estimators.mlp", "Mlp"),
 }
 #: The model that is always there, and serves until another one is proved better.
@@ -44,8 +48,9 @@ def check_models(models: list[str] | None) -> list[str]:
     return [model for model in REGISTRY if model in wanted]
 
 
-def new_estimator(model: str) -> Estimator:
+def new_estimator(model: str, device: Device = "cpu") -> Estimator:
     """Return an unfitted estimator; this imports the library it needs."""
     entry = REGISTRY[model]
-    estimator: Estimator = getattr(import_module(entry.module), entry.name)()
+    kind = getattr(import_module(entry.module), entry.name)
+    estimator: Estimator = kind(device) if entry.takes_device else kind()
     return estimator

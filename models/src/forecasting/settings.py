@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
+from forecasting.registry import Device
 from market.settings import HistoryClientSettings, StoreSettings, UniverseSettings
 
 
@@ -37,6 +38,9 @@ class ModelSettings(StoreSettings, UniverseSettings, HistoryClientSettings):
 
     work_port: int = Field(0, ge=0, le=65_535)
     """Port of a worker's health and metrics; 0 takes a free one, so that workers can be many."""
+
+    device: Device = "cpu"
+    """Where boosted trees are grown: cpu, or gpu with the extra of that name installed."""
 
     poll_s: float = Field(2.0, gt=0)
     """Seconds between two looks for new closed klines, and for waiting jobs."""

@@ -168,7 +168,7 @@ def _refit(
 def _evaluate(
     desk: Desk, order: Order, publisher: Publisher, report: Report, checkpoint: Checkpoint
 ) -> None:
-    evaluation = Evaluation(publisher.dataset)
+    evaluation = Evaluation(publisher.dataset, device=desk.device)
     if not evaluation.is_possible:
         report("evaluate", f"skipped: {len(publisher.dataset.panel)} klines are too few", 1.0)
         return

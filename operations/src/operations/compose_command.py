@@ -84,6 +84,8 @@ class Compose:
     def _command(self, *arguments: str, demo: bool) -> list[str]:
         profiles = [("demo", demo), ("object-storage", self.settings.object_storage)]
         chosen = [part for name, on in profiles if on for part in ("--profile", name)]
+        if self.settings.models_device == "gpu":
+            chosen = ["--file", str(self.layout.compose_gpu_file), *chosen]
         return [
             *("docker", "compose"),
             *("--env-file", str(self.layout.dotenv)),

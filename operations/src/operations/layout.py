@@ -79,6 +79,11 @@ class Layout:
         return self.root / "up" / "compose.yaml"
 
     @property
+    def compose_gpu_file(self) -> Path:
+        """What the compose stack adds for training on a GPU."""
+        return self.root / "up" / "compose.gpu.yaml"
+
+    @property
     def dotenv(self) -> Path:
         """Settings and generated secrets."""
         return self.root / ".env"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr
@@ -51,6 +52,11 @@ class OperateSettings(BinanceSettings, UniverseSettings):
         8004, ge=1, le=65535, validation_alias=AliasChoices("MODELS_WORK_PORT")
     )
     """Port of the local mode's training worker: its health and metrics."""
+
+    models_device: Literal["cpu", "gpu"] = Field(
+        "cpu", validation_alias=AliasChoices("MODELS_DEVICE")
+    )
+    """Where boosted trees are grown; for gpu the training containers are given the GPUs."""
 
     simulator_port: int = Field(8010, ge=1, le=65535)
     """Port of the demo's simulated exchange."""

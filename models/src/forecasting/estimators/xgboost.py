@@ -7,15 +7,17 @@ machine (a 14-fold slow-down was measured).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 import orjson
-import xgboost
 
 from forecasting.estimators.base import check_training
 from forecasting.predictors import Features, Forest, Matrix, Predictor
 from forecasting.recipe import FITTED_STEPS
+from forecasting.registry import Device
+from market.errors import Conflict, SettingsError
 
 _ROUNDS = 100
 _PARAMETERS: dict[str, Any] = {
@@ -31,19 +33,30 @@ _PARAMETERS: dict[str, Any] = {
     "nthread": 1,
     "seed": 0,
 }
+_DEVICES: dict[Device, str] = {"cpu": "cpu", "gpu": "cuda"}
 
 
 class Xgboost:
-    """Boosted trees on histograms."""
+    """Boosted trees on histograms.
+
+    Args:
+        device: where they are grown. They predict on the CPU wherever they come from.
+    """
+
+    def __init__(self, device: Device = "cpu") -> None:
+        self._parameters = {**_PARAMETERS, "device": _DEVICES[device]}
 
     def fit(self, features: Features, targets: Matrix) -> Self:
         """Grow 100 small trees for each fitted step."""
         clipped = check_training(features, targets)
+        xgboost = _load_library()
         matrix = xgboost.QuantileDMatrix(features, label=clipped[:, 0], max_bin=64, nthread=1)
         self._boosters = []
         for column in range(len(FITTED_STEPS)):
             matrix.set_label(np.ascontiguousarray(clipped[:, column]))
-            self._boosters.append(xgboost.train(_PARAMETERS, matrix, _ROUNDS))
+            booster = xgboost.train(self._parameters, matrix, _ROUNDS)
+            booster.set_param({"device": "cpu"})
+            self._boosters.append(booster)
         return self
 
     def predict(self, features: Features) -> Matrix:
@@ -61,6 +74,48 @@ class Xgboost:
             f"step_{step:02d}.ubj": bytes(booster.save_raw("ubj"))
             for step, booster in zip(FITTED_STEPS, self._boosters, strict=True)
         }
+
+
+def check_device(device: Device) -> None:
+    """Make sure that boosters can be grown on a device; the CPU is always there.
+
+    Raises:
+        SettingsError: a GPU is asked for, and the xgboost installed can't use one or finds none.
+        Conflict: xgboost is not installed.
+    """
+    if device == "cpu":
+        return
+    xgboost = _load_library()
+    if not xgboost.build_info().get("USE_CUDA"):
+        raise SettingsError(
+            "MODELS_DEVICE",
+            device,
+            "cpu, as the xgboost installed has no CUDA; klinecast-models[gpu] installs the one"
+            " that has",
+        )
+    if not _finds_gpu(xgboost):
+        raise SettingsError("MODELS_DEVICE", device, "cpu, as xgboost finds no GPU here")
+
+
+def _load_library() -> Any:
+    try:
+        import xgboost
+    except ModuleNotFoundError:
+        raise Conflict(
+            "xgboost is not installed",
+            hint="Install klinecast-models[cpu], or klinecast-models[gpu] for NVIDIA GPUs.",
+        ) from None
+    return xgboost
+
+
+def _finds_gpu(xgboost: Any) -> bool:
+    # Without a GPU xgboost only warns, and goes on with the CPU: its booster says where it was.
+    matrix = xgboost.DMatrix(np.zeros((2, 1), dtype=np.float32), label=[0.0, 1.0], nthread=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        booster = xgboost.train({"device": "cuda", "nthread": 1, "verbosity": 0}, matrix, 1)
+    used = orjson.loads(booster.save_config())["learner"]["generic_param"]["device"]
+    return bool(used.startswith("cuda"))
 
 
 def forest_of(boosters: list[bytearray]) -> Forest:
