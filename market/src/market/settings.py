@@ -99,6 +99,11 @@ class StoreSettings(SettingsPart):
     """The database: sqlite:///path or mysql://user:password@host:port/database."""
 
 
+_ARCHIVE = "https://data.binance.vision"
+#: The bucket behind it: it lists, and serves files where the archive's own host is blocked.
+_ARCHIVE_BUCKET = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
+
+
 class BinanceSettings(SettingsPart):
     """For what talks to Binance."""
 
@@ -113,9 +118,21 @@ class BinanceSettings(SettingsPart):
     """Binance's stream host; the default needs no key."""
 
     archive_url: HttpUrl = Field(
-        "https://data.binance.vision", validation_alias=_shared("BINANCE_ARCHIVE_URL")
+        _ARCHIVE, validation_alias=_shared("BINANCE_ARCHIVE_URL")
     )
     """Binance's public archive."""
+
+    archive_listing_url: HttpUrl | None = Field(
+        None, validation_alias=_shared("BINANCE_ARCHIVE_LISTING_URL")
+    )
+    """S3 address of the archive's bucket; default: that of Binance's, else the archive itself."""
+
+    @property
+    def listing_url(self) -> str:
+        """The address that lists what the archive has."""
+        if self.archive_listing_url is not None:
+            return self.archive_listing_url
+        return _ARCHIVE_BUCKET if self.archive_url == _ARCHIVE else self.archive_url
 
     @property
     def rest_url(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import (
@@ -46,6 +47,9 @@ class PopulateSettings(StoreSettings, BinanceSettings, UniverseSettings):
 
     stream_silence_s: float = Field(60.0, gt=0)
     """Seconds without any message after which the stream is opened again."""
+
+    state_dir: Path = Path(".klinecast/populator")
+    """Folder for what is not in the store: damaged archive files, klines that wait for it."""
 
     weight_share: float = Field(0.5, gt=0, le=1)
     """Share of Binance's request weight limit that this installation uses, up to 1."""
