@@ -62,7 +62,7 @@ def install(
         objects = build_ndjson(
             build_dashboard(
                 demo=settings.demo if demo is None else demo,
-                symbol=settings.symbols[0],
+                symbol=settings.symbols.example,
                 interval=settings.intervals[0].value,
             )
         )

@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from market.errors import InvalidParameter, SettingsError
 from market.interval import Interval
 from market.log import mask_text
+from market.selection import SymbolSelection, parse_selection
 from market.times import parse_time_ms
 
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{1,31}")
@@ -143,10 +144,10 @@ class BinanceSettings(SettingsPart):
 class UniverseSettings(SettingsPart):
     """For what works through every followed series."""
 
-    symbols: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("BTCUSDT", "ETHUSDT"), validation_alias=_shared("SYMBOLS")
+    symbols: Annotated[SymbolSelection, NoDecode] = Field(
+        SymbolSelection(("BTCUSDT", "ETHUSDT")), validation_alias=_shared("SYMBOLS")
     )
-    """Symbols to follow, separated by commas."""
+    """Symbols to follow: names, quote:ASSET, or a regular expression between slashes."""
 
     intervals: Annotated[tuple[Interval, ...], NoDecode] = Field(
         (Interval.H1, Interval.D1), validation_alias=_shared("INTERVALS")
@@ -156,11 +157,7 @@ class UniverseSettings(SettingsPart):
     @field_validator("symbols", mode="before")
     @classmethod
     def _read_symbols(cls, value: Any) -> Any:
-        symbols = tuple(dict.fromkeys(name.upper() for name in _split(value)))
-        wrong = [name for name in symbols if not _SYMBOL.fullmatch(name)]
-        if wrong:
-            raise ValueError("expected symbols such as BTCUSDT, separated by commas")
-        return symbols
+        return parse_selection(value) if isinstance(value, str) else value
 
     @field_validator("intervals", mode="before")
     @classmethod

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from forecasting.artefacts import Artefacts
+from forecasting.followed import RuledSeries
 from forecasting.registry import Device
 from forecasting.settings import ModelSettings
 from forecasting.source import KlineSource
@@ -64,10 +65,16 @@ def opened_desk(settings: ModelSettings, stop: threading.Event) -> Iterator[Desk
 
 def followed_series(
     settings: ModelSettings, symbols: list[str] | None = None, intervals: list[str] | None = None
-) -> list[SeriesName]:
-    """Return the series named, by default all that are followed."""
-    names = [name.upper() for name in symbols] if symbols else list(settings.symbols)
+) -> Iterable[SeriesName]:
+    """Return the series named, by default all that are followed.
+
+    Where a rule selects the symbols, they are read from the store at each iteration.
+    """
     spans = [Interval.parse(text) for text in intervals] if intervals else settings.intervals
+    if not symbols and not settings.symbols.is_list:
+        url = settings.store_url.get_secret_value()
+        return RuledSeries(lambda: open_store(url), settings.symbols, spans)
+    names = [name.upper() for name in symbols] if symbols else settings.symbols.names
     return [(name, interval) for name in names for interval in spans]
 
 

@@ -71,7 +71,7 @@ def _series(history_url: str, settings: UniverseSettings) -> list[SeriesStatus]:
         return []
     found: list[SeriesStatus] = []
     for symbol in page.get("symbols", []):
-        if symbol["symbol"] not in settings.symbols:
+        if not settings.symbols.admits(symbol["symbol"], symbol["quote_asset"]):
             continue
         for series in symbol["series"]:
             forecast = fetch_newest_forecast(history_url, symbol["symbol"], series["interval"])

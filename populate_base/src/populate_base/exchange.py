@@ -23,7 +23,7 @@ from market.gaps import Range
 from market.interval import Interval
 from market.kline import Kline
 from market.log import get_logger
-from market.store.symbols import Symbol
+from market.store.symbols import VENUE, Symbol
 from populate_base.api_key import VARIABLE, ApiKey, account_host, check_permissions
 from populate_base.faults import CLOCK_IS_OFF, is_bad_key, is_refused_place, read_fault
 from populate_base.hosts import HostList
@@ -63,6 +63,7 @@ class Exchange:
         self.weight = weight
         self._hosts = HostList(rest_urls)
         self._account_host = account_host(rest_urls)
+        self.venue = VENUE
         self._clock = clock
         self._attempts = attempts
         self._client = RestClient(key)
@@ -96,22 +97,9 @@ class Exchange:
             self._clock.record(Reading(now_ms, middle_s, half_s))
         return now_ms
 
-    def fetch_symbols(self, names: Sequence[str]) -> list[Symbol]:
-        """Return what exchangeInfo says of those symbols, in their order.
-
-        Raises:
-            NotFound: Binance knows one of them not; all such are named.
-        """
-        answer = self.fetch_exchange_info()
-        entries = {entry.get("symbol"): entry for entry in answer.get("symbols", ())}
-        unknown = [name for name in names if name not in entries]
-        if unknown:
-            listed = ", ".join(map(repr, unknown))
-            raise NotFound(
-                f"Binance does not know the symbol{'s' if unknown[1:] else ''} {listed}",
-                hint="Symbols are written as in BTCUSDT: base and quote asset together.",
-            )
-        return [parse_symbol(entries[name]) for name in names]
+    def fetch_symbols(self) -> list[Symbol]:
+        """Return what exchangeInfo says of every symbol."""
+        return [parse_symbol(entry) for entry in self.fetch_exchange_info().get("symbols", ())]
 
     def fetch_exchange_info(self) -> dict[str, Any]:
         """Return exchangeInfo of every symbol, and take the weight limit from it."""

@@ -6,6 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 from market.errors import SettingsError
 from market.interval import Interval
+from market.selection import SymbolSelection
 from market.settings import (
     BinanceSettings,
     HistoryClientSettings,
@@ -28,7 +29,7 @@ class Settings(StoreSettings, BinanceSettings, UniverseSettings, HistoryClientSe
 def test_defaults_need_no_environment() -> None:
     settings = load_settings(Settings)
 
-    assert settings.symbols == ("BTCUSDT", "ETHUSDT")
+    assert settings.symbols == SymbolSelection(("BTCUSDT", "ETHUSDT"))
     assert settings.intervals == (Interval.H1, Interval.D1)
     assert settings.demo is False
     assert settings.port == 1234
@@ -50,7 +51,7 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     settings = load_settings(Settings)
 
-    assert settings.symbols == ("BTCUSDT", "ARBUSDT")
+    assert settings.symbols == SymbolSelection(("BTCUSDT", "ARBUSDT"))
     assert settings.intervals == (Interval.MO1, Interval.M1)
     assert settings.store_url.get_secret_value() == "mysql://a:b@c/d"
     assert settings.history_url == "http://history:8000"
@@ -68,8 +69,9 @@ def test_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("KLINECAST_SYMBOLS", ".*USDT", "symbols such as BTCUSDT, separated by commas"),
-        ("KLINECAST_SYMBOLS", ", ,", "a list separated by commas"),
+        ("KLINECAST_SYMBOLS", ".*USDT", "between slashes such as /^(BTC|ETH)USDT$/"),
+        ("KLINECAST_SYMBOLS", "/^(BTC/", "a regular expression that can be read"),
+        ("KLINECAST_SYMBOLS", ", ,", "symbols such as BTCUSDT or quote:USDT"),
         ("KLINECAST_INTERVALS", "1h,7m", "one of 1s 1m 3m"),
         ("KLINECAST_LOG_LEVEL", "loud", "'DEBUG', 'INFO'"),
         ("KLINECAST_DEMO", "perhaps", "boolean"),

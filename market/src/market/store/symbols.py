@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from market.errors import NotFound
 from market.interval import Interval
@@ -13,7 +13,9 @@ from market.store import tables as t
 from market.store.engine import Store
 from market.store.upsert import upsert
 
+#: The exchange whose symbols are meant where none is named.
 VENUE = "binance"
+_NAMES_A_STATEMENT = 500
 
 
 class Symbol(NamedTuple):
@@ -32,6 +34,7 @@ class Series(NamedTuple):
     symbol_id: int
     symbol: str
     interval: Interval
+    venue: str = VENUE
 
 
 class SeriesExtent(NamedTuple):
@@ -44,18 +47,36 @@ class SeriesExtent(NamedTuple):
     watermark_ms: int | None
 
 
-def write_symbols(store: Store, symbols: Iterable[Symbol], seen_ms: int) -> None:
-    """Add symbols, or refresh what the exchange says of them."""
+def write_symbols(
+    store: Store, symbols: Iterable[Symbol], seen_ms: int, *, venue: str = VENUE
+) -> None:
+    """Add symbols whose klines are wanted, or refresh what the exchange says of them."""
     wanted = {symbol.symbol: symbol for symbol in symbols}
     if wanted:
-        store.transact(lambda connection: _refresh(connection, wanted, seen_ms))
+        store.transact(lambda connection: _register(connection, wanted, seen_ms, venue))
 
 
-def _refresh(connection: Connection, wanted: dict[str, Symbol], seen_ms: int) -> None:
+def _register(connection: Connection, wanted: dict[str, Symbol], seen_ms: int, venue: str) -> None:
+    refresh_symbols(connection, wanted, seen_ms, venue)
+    s = t.symbols.c
+    names = list(wanted)
+    for start in range(0, len(names), _NAMES_A_STATEMENT):
+        unregistered = t.symbols.update().where(
+            s.venue == venue,
+            s.symbol.in_(names[start : start + _NAMES_A_STATEMENT]),
+            s.registered_ms.is_(None),
+        )
+        connection.execute(unregistered.values(registered_ms=seen_ms))
+
+
+def refresh_symbols(
+    connection: Connection, wanted: Mapping[str, Symbol], seen_ms: int, venue: str
+) -> None:
+    """Add symbols, or refresh what the exchange says of them, within a transaction."""
     # Not one upsert: on MySQL each refreshed row would use up a number.
-    stored = {symbol.symbol: (number, symbol) for number, symbol in read_symbols(connection)}
+    stored = {symbol.symbol: (number, symbol) for number, symbol in read_listed(connection, venue)}
     fresh = [
-        {"venue": VENUE, **symbol._asdict(), "first_seen_ms": seen_ms, "last_seen_ms": seen_ms}
+        {"venue": venue, **symbol._asdict(), "first_seen_ms": seen_ms, "last_seen_ms": seen_ms}
         for name, symbol in wanted.items()
         if name not in stored
     ]
@@ -68,8 +89,8 @@ def _refresh(connection: Connection, wanted: dict[str, Symbol], seen_ms: int) ->
         if symbol != known:
             values = {name: getattr(symbol, name) for name in described}
             connection.execute(t.symbols.update().where(t.symbols.c.id == number).values(values))
-    for start in range(0, len(seen), 500):
-        numbers = [number for number, _ in seen[start : start + 500]]
+    for start in range(0, len(seen), _NAMES_A_STATEMENT):
+        numbers = [number for number, _ in seen[start : start + _NAMES_A_STATEMENT]]
         connection.execute(
             t.symbols.update().where(t.symbols.c.id.in_(numbers)).values(last_seen_ms=seen_ms)
         )
@@ -84,37 +105,43 @@ def lock_symbol(connection: Connection, symbol_id: int) -> None:
     connection.execute(query)
 
 
-def find_series(connection: Connection, symbol: str, interval: Interval) -> Series:
-    """Return the series.
+def find_series(
+    connection: Connection, symbol: str, interval: Interval, *, venue: str = VENUE
+) -> Series:
+    """Return the series of a symbol whose klines are, or are to be, in the store.
 
     Raises:
-        NotFound: the store does not know the symbol.
+        NotFound: nobody asked for the symbol's klines.
     """
-    query = select(t.symbols.c.id).where(t.symbols.c.venue == VENUE, t.symbols.c.symbol == symbol)
+    s = t.symbols.c
+    query = select(s.id).where(s.venue == venue, s.symbol == symbol, s.registered_ms.is_not(None))
     symbol_id = connection.execute(query).scalar_one_or_none()
     if symbol_id is None:
         raise NotFound(
             f"symbol {symbol!r} is not known here",
             hint="GET /v1/symbols lists what is stored; add it to KLINECAST_SYMBOLS to follow it.",
         )
-    return Series(symbol_id, symbol, interval)
+    return Series(symbol_id, symbol, interval, venue)
 
 
-def read_symbols(connection: Connection) -> list[tuple[int, Symbol]]:
-    """Return every known symbol with its number, ordered by name."""
+def read_symbols(connection: Connection, *, venue: str = VENUE) -> list[tuple[int, Symbol]]:
+    """Return every symbol whose klines are wanted with its number, ordered by name."""
+    return _read(connection, t.symbols.c.venue == venue, t.symbols.c.registered_ms.is_not(None))
+
+
+def read_listed(connection: Connection, venue: str = VENUE) -> list[tuple[int, Symbol]]:
+    """Return every symbol the venue was seen to list with its number, ordered by name."""
+    return _read(connection, t.symbols.c.venue == venue)
+
+
+def _read(connection: Connection, *conditions: ColumnElement[bool]) -> list[tuple[int, Symbol]]:
     columns = t.symbols.c
-    query = select(
-        columns.id,
-        columns.symbol,
-        columns.base_asset,
-        columns.quote_asset,
-        columns.status,
-        columns.info,
-    ).order_by(columns.symbol)
+    query = select(columns.id, *(columns[name] for name in Symbol._fields))
+    query = query.where(*conditions).order_by(columns.symbol)
     return [(row[0], Symbol(*row[1:])) for row in connection.execute(query)]
 
 
-def read_extents(connection: Connection) -> list[SeriesExtent]:
+def read_extents(connection: Connection, *, venue: str = VENUE) -> list[SeriesExtent]:
     """Return what is stored of every series that holds a kline, ordered by its numbers."""
     k, w = t.klines.c, t.watermarks.c
     counted = (
@@ -131,17 +158,18 @@ def read_extents(connection: Connection) -> list[SeriesExtent]:
     query = (
         select(counted, t.symbols.c.symbol, w.open_time_ms.label("watermark"))
         .join(t.symbols, t.symbols.c.id == counted.c.symbol_id)
+        .where(t.symbols.c.venue == venue)
         .outerjoin(
             t.watermarks,
             (w.symbol_id == counted.c.symbol_id) & (w.interval_id == counted.c.interval_id),
         )
         .order_by(t.symbols.c.symbol, counted.c.interval_id)
     )
-    return [_extent(row) for row in connection.execute(query)]
+    return [_extent(row, venue) for row in connection.execute(query)]
 
 
-def _extent(row: Row[tuple[object, ...]]) -> SeriesExtent:
-    series = Series(row.symbol_id, row.symbol, Interval.from_number(row.interval_id))
+def _extent(row: Row[tuple[object, ...]], venue: str) -> SeriesExtent:
+    series = Series(row.symbol_id, row.symbol, Interval.from_number(row.interval_id), venue)
     return SeriesExtent(series, row.rows, row.first, row.last, row.watermark)
 
 

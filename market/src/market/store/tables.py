@@ -90,6 +90,8 @@ symbols = Table(
     Column("delisted_ms", BigInteger),
     # The symbol it goes on as, where it was renamed.
     Column("successor", exact(32)),
+    # When somebody first asked for its klines; null for what only a snapshot told of.
+    Column("registered_ms", BigInteger),
     UniqueConstraint("venue", "symbol"),
 )
 

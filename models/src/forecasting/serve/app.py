@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from market.store.symbols import find_series
 
 
 def create_app(
-    desk: Desk, series: list[SeriesName], *, poll_s: float, retrain_after: int | None
+    desk: Desk, series: Iterable[SeriesName], *, poll_s: float, retrain_after: int | None
 ) -> FastAPI:
     """Return the model API with its scheduler, which runs while the app does."""
     forecaster = Forecaster(desk)
@@ -89,7 +89,7 @@ def _add_trainings(app: FastAPI, desk: Desk) -> None:
 
 
 def _add_forecasts(
-    app: FastAPI, desk: Desk, forecaster: Forecaster, followed: list[SeriesName]
+    app: FastAPI, desk: Desk, forecaster: Forecaster, followed: Iterable[SeriesName]
 ) -> None:
     @app.get("/v1/models", tags=["models"])
     def get_models(

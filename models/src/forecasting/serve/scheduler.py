@@ -35,12 +35,12 @@ class Scheduler:
         self,
         desk: Desk,
         forecaster: Forecaster,
-        series: Sequence[SeriesName],
+        series: Iterable[SeriesName],
         retrain_after: int | None,
     ) -> None:
         self._desk = desk
         self._forecaster = forecaster
-        self._series = list(series)
+        self._series = series
         self._retrain_after = retrain_after
         self._handled: dict[SeriesName, tuple[int, frozenset[str]]] = {}
         self._asked: dict[SeriesName, tuple[int, list[str]]] = {}

@@ -16,6 +16,10 @@ def upgrade() -> None:
     _add("symbols", sa.Column("listed_ms", sa.BigInteger()))
     _add("symbols", sa.Column("delisted_ms", sa.BigInteger()))
     _add("symbols", sa.Column("successor", exact(32)))
+    _add("symbols", sa.Column("registered_ms", sa.BigInteger()))
+    # Until now a symbol was only written because its klines were wanted.
+    known = sa.table("symbols", sa.column("registered_ms"), sa.column("first_seen_ms"))
+    op.execute(known.update().values(registered_ms=known.c.first_seen_ms))
     _add("ingest_batches", sa.Column("etag", exact(80)))
     _add("ingest_batches", sa.Column("checked_at_ms", sa.BigInteger()))
     op.create_table(
