@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from email.utils import formatdate, parsedate_to_datetime
 
 from starlette.requests import Request
@@ -18,8 +19,15 @@ from binance_simulator.bucket import (
     parse_range,
     render_listing,
 )
+from binance_simulator.delivery import deliver
 from binance_simulator.exchange import Exchange
-from binance_simulator.faults import corrupt
+from binance_simulator.faults.answers import Status
+from binance_simulator.faults.files import BadChecksum, CorruptZip, Damage, TruncatedZip
+from binance_simulator.faults.when import Asked
+from market.errors import DataError
+from market.log import get_logger
+
+log = get_logger()
 
 _XML = "application/xml"
 
@@ -41,15 +49,21 @@ def build_archive_routes(exchange: Exchange) -> list[Route]:
 
 def _read_object(exchange: Exchange, request: Request) -> Response:
     path = request.url.path
+    key = path.removeprefix("/")
     request_id = secrets.token_hex(8).upper()
     headers = {"x-amz-request-id": request_id, "Server": "AmazonS3"}
-    fault = exchange.faults.take("status", path)
+    exchange.traffic.count("archive_requests", time.time())
+    asked = exchange.bucket.asked(key)
+    fault = exchange.faults.strike(Status, asked)
     if fault is not None:
         return Response(status_code=fault.status, headers=headers)
-    stored = exchange.bucket.read(path.removeprefix("/"), exchange.clock.now_ms())
+    try:
+        stored = exchange.bucket.read(key, exchange.clock.now_ms())
+    except DataError as error:
+        log.error("file_damaged", detail=error.detail)
+        return Response(status_code=500, headers=headers)
     if stored is None:
-        body = no_such_key(path.removeprefix("/"), request_id)
-        return Response(body, 404, headers, media_type=_XML)
+        return Response(no_such_key(key, request_id), 404, headers, media_type=_XML)
     headers |= {
         "ETag": f'"{stored.etag}"',
         "Last-Modified": formatdate(stored.published_ms // 1000, usegmt=True),
@@ -57,21 +71,40 @@ def _read_object(exchange: Exchange, request: Request) -> Response:
     }
     if _is_unchanged(request, stored):
         return Response(status_code=304, headers=headers)
-    content = stored.content
-    if path.endswith(".zip") and exchange.faults.take("corrupt_zip", path):
-        content = corrupt(content)
-    kind = "application/zip" if path.endswith(".zip") else "binary/octet-stream"
-    asked = request.headers.get("range", "")
+    return _send_object(exchange, request, stored, asked, headers)
+
+
+def _send_object(
+    exchange: Exchange,
+    request: Request,
+    stored: StoredObject,
+    asked: Asked,
+    headers: dict[str, str],
+) -> Response:
+    is_zip = asked.path.endswith(".zip")
+    kind = "application/zip" if is_zip else "binary/octet-stream"
+    if request.method == "HEAD":
+        sized = headers | {"Content-Length": str(stored.size)}
+        return Response(status_code=200, headers=sized, media_type=kind)
+    content = stored.read()
+    damaging: tuple[type[Damage], ...] = (CorruptZip, TruncatedZip) if is_zip else (BadChecksum,)
+    for kind_of_damage in damaging:
+        damage = exchange.faults.strike(kind_of_damage, asked)
+        if damage is not None:
+            content = damage.damage(content)
+    asked_range = request.headers.get("range", "")
     try:
-        part = parse_range(asked, len(content))
+        part = parse_range(asked_range, len(content))
     except ValueError:
-        body = invalid_range(asked, len(content), request_id)
+        body = invalid_range(asked_range, len(content), headers["x-amz-request-id"])
         return Response(body, 416, headers, media_type=_XML)
-    if part is None:
-        return Response(content, 200, headers, media_type=kind)
-    start, stop = part
-    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
-    return Response(content[start:stop], 206, headers, media_type=kind)
+    status = 200
+    if part is not None:
+        start, stop = part
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
+        content, status = content[start:stop], 206
+    exchange.traffic.count("archive_bytes", time.time(), len(content))
+    return deliver(exchange.faults, asked, content, status, headers, kind)
 
 
 def _is_unchanged(request: Request, stored: StoredObject) -> bool:
@@ -94,6 +127,10 @@ def _list_objects(exchange: Exchange, request: Request) -> Response:
         body = invalid_argument("max-keys", text, secrets.token_hex(8).upper())
         return Response(body, 400, media_type=_XML)
     max_keys = min(int(text), MAX_KEYS)
+    exchange.traffic.count("archive_requests", time.time())
+    fault = exchange.faults.strike(Status, Asked(f"/?prefix={asked.get('prefix', '')}"))
+    if fault is not None:
+        return Response(status_code=fault.status)
     listing = exchange.bucket.list(
         exchange.clock.now_ms(),
         asked.get("prefix", ""),
@@ -101,4 +138,4 @@ def _list_objects(exchange: Exchange, request: Request) -> Response:
         asked.get("marker", ""),
         max_keys,
     )
-    return Response(render_listing(listing, asked, max_keys, exchange.bucket), media_type=_XML)
+    return Response(render_listing(listing, asked, max_keys), media_type=_XML)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from binance_simulator.catalogue import Catalogue
+from binance_simulator.catalogue import ArchiveFile, Catalogue
+from binance_simulator.faults.board import Faults
+from binance_simulator.faults.files import HeaderRow, LatePublication, MissingFile, Odd, TimeUnit
+from binance_simulator.faults.when import Asked
+from binance_simulator.objects import Objects
+from market.interval import HOUR_MS
 from market.times import format_time
 
 #: Keys and common prefixes of one listing, at most.
@@ -22,17 +24,18 @@ _RANGE = re.compile(r"bytes=(?P<first>\d*)-(?P<last>\d*)")
 
 
 class StoredObject(NamedTuple):
-    """An object: its bytes, their MD5 as S3's ETag, and when it was published."""
+    """An object: its MD5 as S3's ETag, its size, when it was published; `read` gives its bytes."""
 
-    content: bytes
     etag: str
+    size: int
     published_ms: int
+    read: Callable[[], bytes]
 
 
 class Listing(NamedTuple):
-    """One page: keys and common prefixes in one order; `next_marker` where more follow."""
+    """One page: objects and common prefixes in one order; `next_marker` where more follow."""
 
-    keys: list[tuple[str, int]]
+    objects: list[tuple[str, StoredObject]]
     prefixes: list[str]
     next_marker: str | None
 
@@ -40,18 +43,19 @@ class Listing(NamedTuple):
 class Bucket:
     """The objects that exist at a moment: those whose day or month has ended by then."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, faults: Faults) -> None:
         self._catalogue = catalogue
+        self._faults = faults
+        self._objects = Objects()
 
     def read(self, key: str, now_ms: int) -> StoredObject | None:
-        """Return an object, or `None` where it does not exist, or not yet."""
-        file = self._catalogue.by_key.get(key.removesuffix(_CHECKSUM))
-        if file is None or file.end_ms > now_ms:
-            return None
-        content = read_content(file.path, checksum=key.endswith(_CHECKSUM))
-        return StoredObject(
-            content, hashlib.md5(content, usedforsecurity=False).hexdigest(), file.end_ms
-        )
+        """Return an object, or `None` where it does not exist, or not yet.
+
+        Raises:
+            DataError: a fault strikes a file that is damaged on the disk.
+        """
+        file = self._catalogue.find(key.removesuffix(_CHECKSUM))
+        return None if file is None else self._stored(file, key, now_ms)
 
     def list(
         self, now_ms: int, prefix: str = "", delimiter: str = "", marker: str = "",
@@ -60,29 +64,64 @@ class Bucket:
         """Return the page of keys after `marker`, those that share a folder rolled up."""
         if max_keys == 0:
             return Listing([], [], None)
-        published = self._catalogue.keys
-        position = max(
-            bisect_left(published, (prefix, 0)), bisect_right(published, (marker, 1 << 62))
-        )
-        keys: list[tuple[str, int]] = []
+        published = self._catalogue.listed
+        position = _position(published, max(prefix, marker.removesuffix(_CHECKSUM)))
+        found: dict[str, StoredObject] = {}
         prefixes: list[str] = []
         while position < len(published) and published[position][0].startswith(prefix):
-            key, published_ms = published[position]
-            folder = _folder(key, prefix, delimiter)
-            skip = published_ms > now_ms or (folder and folder <= marker)
-            if not skip and len(keys) + len(prefixes) == max_keys:
-                last = max(keys[-1][0] if keys else "", prefixes[-1] if prefixes else "")
-                return Listing(keys, prefixes, last)
+            file_key, file = published[position]
             position += 1
-            if skip:
-                continue
-            if folder:
-                prefixes.append(folder)
-                # The next key outside the folder: nothing in a key is greater than U+10FFFF.
-                position = bisect_left(published, (folder + "\U0010ffff", 0))
-            else:
-                keys.append((key, published_ms))
-        return Listing(keys, prefixes, None)
+            for key in (file_key, file_key + _CHECKSUM):
+                folder = _folder(key, prefix, delimiter)
+                if key <= marker or (folder and folder <= max([marker, *prefixes[-1:]])):
+                    continue
+                stored = self._stored(file, key, now_ms)
+                if stored is None:
+                    continue
+                if len(found) + len(prefixes) == max_keys:
+                    return Listing([*found.items()], prefixes, max([*found, *prefixes]))
+                if folder:
+                    prefixes.append(folder)
+                    # The next key outside: nothing in a key is greater than U+10FFFF.
+                    position = _position(published, folder + "\U0010ffff")
+                else:
+                    found[key] = stored
+        return Listing([*found.items()], prefixes, None)
+
+    def asked(self, key: str) -> Asked:
+        """Return what a request for an object asks for."""
+        file = self._catalogue.find(key.removesuffix(_CHECKSUM))
+        if file is None:
+            return Asked(f"/{key}")
+        return Asked(f"/{key}", file.symbol, file.interval, file.source)
+
+    def _stored(self, file: ArchiveFile, key: str, now_ms: int) -> StoredObject | None:
+        asked = Asked(f"/{file.key}", file.symbol, file.interval, file.source)
+        late = self._faults.holding(LatePublication, asked, file.key)
+        published_ms = file.end_ms + int(sum(fault.hours for fault in late) * HOUR_MS)
+        if published_ms > now_ms or any(
+            fault.start <= file.start_ms < fault.end
+            for fault in self._faults.holding(MissingFile, asked, file.key)
+        ):
+            return None
+        odd: list[Odd] = [
+            *self._faults.holding(HeaderRow, asked, file.key),
+            *self._faults.holding(TimeUnit, asked, file.key),
+        ]
+        view = self._faults.view(file.source, file.symbol)
+        content = self._objects.content(file, view, odd)
+        if content is None:
+            return None
+        changed_ms = self._faults.changed_ms(file.source, file.symbol)
+        told_ms = max(published_ms, changed_ms)
+        if key.endswith(_CHECKSUM):
+            facts, checksum = content.checksum_facts, content.checksum
+            return StoredObject(facts.etag, facts.size, told_ms, lambda: checksum)
+        return StoredObject(content.zip.etag, content.zip.size, told_ms, content.read)
+
+
+def _position(published: Sequence[tuple[str, ArchiveFile]], key: str) -> int:
+    return bisect_left(published, key, key=lambda listed: listed[0])
 
 
 def _folder(key: str, prefix: str, delimiter: str) -> str:
@@ -90,19 +129,6 @@ def _folder(key: str, prefix: str, delimiter: str) -> str:
         return ""
     head, found, _ = key[len(prefix) :].partition(delimiter)
     return prefix + head + found if found else ""
-
-
-@lru_cache(maxsize=4096)
-def _checksum(path: Path, _changed_ns: int) -> bytes:
-    beside = path.with_name(path.name + _CHECKSUM)
-    if beside.is_file():
-        return beside.read_bytes()
-    return f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n".encode()
-
-
-def read_content(path: Path, *, checksum: bool) -> bytes:
-    """Return a zip, or its checksum file: the one beside it, else one made for it."""
-    return _checksum(path, path.stat().st_mtime_ns) if checksum else path.read_bytes()
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
@@ -160,9 +186,7 @@ def _error_body(code: str, message: str, request_id: str, **details: str) -> byt
     ).encode()
 
 
-def render_listing(
-    listing: Listing, asked: Mapping[str, str], max_keys: int, bucket: Bucket
-) -> bytes:
+def render_listing(listing: Listing, asked: Mapping[str, str], max_keys: int) -> bytes:
     """Return the XML of a page; `asked` holds prefix, delimiter and marker as sent."""
     delimiter = asked.get("delimiter", "")
     parts = [
@@ -179,15 +203,13 @@ def render_listing(
     if delimiter:
         parts.append(f"<Delimiter>{escape(delimiter)}</Delimiter>")
     parts.append(f"<IsTruncated>{str(listing.next_marker is not None).lower()}</IsTruncated>")
-    for key, published_ms in listing.keys:
-        stored = bucket.read(key, published_ms)
-        if stored is not None:
-            parts.append(
-                f"<Contents><Key>{escape(key)}</Key>"
-                f"<LastModified>{format_time(published_ms)}</LastModified>"
-                f"<ETag>&quot;{stored.etag}&quot;</ETag><Size>{len(stored.content)}</Size>"
-                "<StorageClass>STANDARD</StorageClass></Contents>"
-            )
+    for key, stored in listing.objects:
+        parts.append(
+            f"<Contents><Key>{escape(key)}</Key>"
+            f"<LastModified>{format_time(stored.published_ms)}</LastModified>"
+            f"<ETag>&quot;{stored.etag}&quot;</ETag><Size>{stored.size}</Size>"
+            "<StorageClass>STANDARD</StorageClass></Contents>"
+        )
     for prefix in listing.prefixes:
         parts.append(f"<CommonPrefixes><Prefix>{escape(prefix)}</Prefix></CommonPrefixes>")
     return "".join([*parts, "</ListBucketResult>"]).encode()

@@ -17,6 +17,8 @@ from market.interval import DAY_MS, Interval
 _NAME = re.compile(
     r"(?P<symbol>[A-Z0-9]{2,20})-(?P<interval>\d+[a-zA-Z]+)-(?P<month>\d{4}-\d{2})(?P<day>-\d{2})?\.zip"
 )
+#: data, spot, daily, klines, SYMBOL, INTERVAL, NAME.
+_KEY_PARTS = 7
 #: The archive's file names tell months from minutes without regard to case.
 _ARCHIVE_NAMES = {"1mo": Interval.MO1} | {i.value: i for i in Interval if i is not Interval.MO1}
 
@@ -36,7 +38,17 @@ class ArchiveFile(NamedTuple):
         """The object's key in the public archive."""
         period = "daily" if self.is_daily else "monthly"
         folder = archive_name(self.interval)
-        return f"data/spot/{period}/klines/{self.symbol}/{folder}/{self.path.name}"
+        return f"data/spot/{period}/klines/{self.symbol}/{folder}/{self.name}"
+
+    @property
+    def name(self) -> str:
+        """The object's name: that of the file on disk, under the symbol it is served as."""
+        return f"{self.symbol}-{self.path.name.partition('-')[2]}"
+
+    @property
+    def source(self) -> str:
+        """Where a kline of this file comes from, as the store names it."""
+        return "archive_daily" if self.is_daily else "archive_monthly"
 
 
 class Segment(NamedTuple):
@@ -94,9 +106,14 @@ def plan_segments(files: Iterable[ArchiveFile]) -> list[Segment]:
 
 
 class Catalogue:
-    """All files, by key and by series. Where two have one name, the first folder's counts."""
+    """All files, by key and by series. Where two have one name, the first folder's counts.
+
+    An alias is a symbol that is served another one's files; both are symbols like any other.
+    """
 
     def __init__(self, files: Iterable[ArchiveFile]) -> None:
+        self._aliases: dict[str, str] = {}
+        self._listed: list[tuple[str, ArchiveFile]] | None = None
         self.by_key: dict[str, ArchiveFile] = {}
         for file in files:
             self.by_key.setdefault(file.key, file)
@@ -105,27 +122,70 @@ class Catalogue:
             grouped.setdefault((file.symbol, file.interval), []).append(file)
         self.segments = {series: plan_segments(members) for series, members in grouped.items()}
 
-    @cached_property
+    def add_alias(self, alias: str, symbol: str) -> None:
+        """Serve a symbol's files under one more name.
+
+        Raises:
+            InvalidParameter: there are no files of the symbol, or the name is taken.
+        """
+        if not self.knows(symbol):
+            raise InvalidParameter("alias", f"{alias}={symbol}", f"a symbol with files: {symbol}")
+        if self.knows(alias) and self._aliases.get(alias) != self.origin(symbol):
+            raise InvalidParameter("alias", f"{alias}={symbol}", f"a name not in use: {alias}")
+        self._aliases[alias] = self.origin(symbol)
+        self._listed = None
+
+    def origin(self, symbol: str) -> str:
+        """Return the symbol whose files are served for a symbol."""
+        return self._aliases.get(symbol, symbol)
+
+    def knows(self, symbol: str) -> bool:
+        """Tell whether there are files of a symbol."""
+        return self.origin(symbol) in self._originals
+
+    @property
     def symbols(self) -> list[str]:
         """Every symbol there is a file of, ascending."""
-        return sorted({symbol for symbol, _ in self.segments})
+        return sorted(self._originals | set(self._aliases))
 
     @cached_property
-    def keys(self) -> list[tuple[str, int]]:
-        """Every object of the archive with the moment it is published, by key, ascending."""
-        return sorted(
-            (key + suffix, file.end_ms)
-            for key, file in self.by_key.items()
-            for suffix in ("", ".CHECKSUM")
-        )
+    def _originals(self) -> frozenset[str]:
+        return frozenset(symbol for symbol, _ in self.segments)
+
+    @property
+    def listed(self) -> list[tuple[str, ArchiveFile]]:
+        """Every zip of the archive under its key, ascending."""
+        if self._listed is None:
+            of_symbol: dict[str, list[ArchiveFile]] = {}
+            for file in self.by_key.values():
+                of_symbol.setdefault(file.symbol, []).append(file)
+            files = list(self.by_key.values())
+            for alias, symbol in self._aliases.items():
+                files += [file._replace(symbol=alias) for file in of_symbol[symbol]]
+            self._listed = sorted((file.key, file) for file in files)
+        return self._listed
+
+    def find(self, key: str) -> ArchiveFile | None:
+        """Return the zip of a key, or `None` where there is none."""
+        file = self.by_key.get(key)
+        if file is None and len(parts := key.split("/")) == _KEY_PARTS:
+            alias, symbol = parts[4], self.origin(parts[4])
+            file = self.by_key.get(key.replace(alias, symbol)) if alias != symbol else None
+            return file._replace(symbol=alias) if file is not None else None
+        return file
+
+    def of(self, symbol: str, interval: Interval) -> Sequence[Segment]:
+        """Return the segments of a series, ascending."""
+        return self.segments.get((self.origin(symbol), interval), ())
 
     def native_intervals(self, symbol: str) -> list[Interval]:
         """Return the intervals there are files of, the highest first."""
-        return [i for i in reversed(Interval) if (symbol, i) in self.segments]
+        origin = self.origin(symbol)
+        return [i for i in reversed(Interval) if (origin, i) in self.segments]
 
     def within(self, symbol: str, interval: Interval, start_ms: int, end_ms: int) -> list[Segment]:
         """Return the segments that meet [start_ms, end_ms), ascending."""
-        segments: Sequence[Segment] = self.segments.get((symbol, interval), ())
+        segments = self.of(symbol, interval)
         first = bisect_right(segments, start_ms, key=lambda segment: segment.end_ms)
         stop = bisect_left(segments, end_ms, key=lambda segment: segment.start_ms)
         return list(segments[first:stop])

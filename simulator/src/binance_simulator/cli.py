@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,13 @@ from binance_simulator.app import build_app
 from binance_simulator.catalogue import scan
 from binance_simulator.clock import SimulatedClock
 from binance_simulator.exchange import Exchange
+from binance_simulator.exchange_info import split_symbol
+from binance_simulator.faults.parameters import SYMBOL
 from binance_simulator.history import History
+from binance_simulator.scenario import Scenario, read_scenario
 from binance_simulator.server import listen
 from binance_simulator.server import serve as serve_app
 from binance_simulator.state import read_state
-from binance_simulator.weights import DEFAULT_LIMIT
 from market import log
 from market.command import run_command, time_option
 from market.errors import InvalidParameter
@@ -46,8 +49,17 @@ def serve(  # noqa: PLR0913 - each option of a command line is an argument
         Path | None, typer.Option(help="File that keeps the clock over restarts.")
     ] = None,
     weight_limit: Annotated[
-        int, typer.Option(min=1, help="Request weight a minute and address may use.")
-    ] = DEFAULT_LIMIT,
+        int | None, typer.Option(min=1, help="Request weight a minute and address may use.")
+    ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="TOML file of faults and limits to start with.")
+    ] = None,
+    alias: Annotated[
+        list[str] | None, typer.Option(help="NEWUSDT=BTCUSDT serves files under one more name.")
+    ] = None,
+    clone: Annotated[
+        list[str] | None, typer.Option(help="BTCUSDT:1000 serves them under so many more names.")
+    ] = None,
 ) -> None:
     """Serve recorded klines as Binance's archive, REST API and kline streams.
 
@@ -68,8 +80,30 @@ def serve(  # noqa: PLR0913 - each option of a command line is an argument
         kept_ms = read_state(state)
         started_ms = started_ms if kept_ms is None else kept_ms
     clock = SimulatedClock(started_ms, speed, end_ms)
-    exchange = Exchange(catalogue, history, clock, weight_limit)
+    for new, symbol in [*map(_read_alias, alias or ()), *_iter_clones(clone or ())]:
+        catalogue.add_alias(new, symbol)
+    told = Scenario() if scenario is None else read_scenario(scenario)
+    if weight_limit is not None:
+        told = told._replace(limits=told.limits._replace(weight=weight_limit))
+    exchange = Exchange(catalogue, history, clock, told)
     serve_app(build_app(exchange), listening, clock, state)
+
+
+def _read_alias(text: str) -> tuple[str, str]:
+    new, _, symbol = text.partition("=")
+    if not (SYMBOL.fullmatch(new) and SYMBOL.fullmatch(symbol)):
+        raise InvalidParameter("--alias", text, "NEWUSDT=BTCUSDT")
+    return new, symbol
+
+
+def _iter_clones(texts: list[str] | tuple[()]) -> Iterator[tuple[str, str]]:
+    """Yield BTC0001USDT to BTC1000USDT for `BTCUSDT:1000`."""
+    for text in texts:
+        symbol, _, count = text.partition(":")
+        if not (SYMBOL.fullmatch(symbol) and count.isdigit() and 1 <= int(count) <= 9999):
+            raise InvalidParameter("--clone", text, "BTCUSDT:N, N from 1 to 9999")
+        base, quote = split_symbol(symbol)
+        yield from ((f"{base}{number:04d}{quote}", symbol) for number in range(1, int(count) + 1))
 
 
 def main() -> None:

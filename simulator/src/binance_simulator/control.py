@@ -20,15 +20,23 @@ def build_control_routes(exchange: Exchange) -> list[Route]:
 
     async def faults(request: Request) -> Response:
         def add(asked: dict[str, object]) -> None:
-            exchange.faults.add(asked)
+            exchange.set_fault(asked)
 
-        return await _control(request, add, lambda: _tell_faults(exchange))
+        return await _control(request, add, lambda: {"faults": exchange.faults.tell()})
 
     async def clock(request: Request) -> Response:
         def turn(asked: dict[str, object]) -> None:
             _set_clock(exchange, asked)
 
         return await _control(request, turn, lambda: _tell_clock(exchange))
+
+    async def requests(request: Request) -> Response:
+        def reset(asked: dict[str, object]) -> None:
+            if asked != {"reset": True}:
+                raise InvalidParameter("requests", asked, '{"reset": true}')
+            exchange.traffic.reset()
+
+        return await _control(request, reset, exchange.traffic.tell)
 
     async def alive(_request: Request) -> Response:
         return _json({"alive": True})
@@ -39,6 +47,7 @@ def build_control_routes(exchange: Exchange) -> list[Route]:
     return [
         Route("/simulator/faults", faults, methods=["GET", "POST"]),
         Route("/simulator/clock", clock, methods=["GET", "POST"]),
+        Route("/simulator/requests", requests, methods=["GET", "POST"]),
         Route("/healthz", alive),
         Route("/readyz", ready),
     ]
@@ -93,15 +102,6 @@ def _tell_clock(exchange: Exchange) -> dict[str, object]:
         "speed": exchange.clock.speed,
         "end_ms": exchange.clock.end_ms,
         "ended": now_ms >= exchange.clock.end_ms,
-    }
-
-
-def _tell_faults(exchange: Exchange) -> dict[str, object]:
-    waiting = exchange.faults.waiting
-    return {
-        "faults": [
-            {"kind": f.kind, "count": f.count, "status": f.status, "path": f.path} for f in waiting
-        ]
     }
 
 

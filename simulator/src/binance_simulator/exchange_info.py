@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import orjson
 
 from binance_simulator import rejections
+from binance_simulator.limits import Limits
 from market.kline import Kline
 
 #: Currencies prices are quoted in, so that BTCUSDT reads as BTC in USDT; longest first.
@@ -25,13 +26,13 @@ _STATUSES = ("TRADING", "HALT", "BREAK")
 _UNIT = 10**8
 
 
-def build_rate_limits(weight_limit: int) -> list[dict[str, object]]:
-    """Return the limits; the simulator enforces the first."""
+def build_rate_limits(limits: Limits) -> list[dict[str, object]]:
+    """Return the limits; the simulator enforces the first and the last."""
     return [
-        _rate_limit("REQUEST_WEIGHT", "MINUTE", 1, weight_limit),
+        _rate_limit("REQUEST_WEIGHT", "MINUTE", 1, limits.weight),
         _rate_limit("ORDERS", "SECOND", 10, 100),
         _rate_limit("ORDERS", "DAY", 1, 200_000),
-        _rate_limit("RAW_REQUESTS", "MINUTE", 5, 300_000),
+        _rate_limit("RAW_REQUESTS", "MINUTE", 5, limits.raw_requests),
     ]
 
 
@@ -39,17 +40,17 @@ def _rate_limit(kind: str, interval: str, number: int, limit: int) -> dict[str, 
     return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": limit}
 
 
-def is_wanted(sent: Mapping[str, str]) -> bool:
-    """Tell whether spot symbols in trading pass the filters `permissions`, `symbolStatus`.
+def is_wanted(sent: Mapping[str, str], status: str) -> bool:
+    """Tell whether a spot symbol of a status passes the filters `permissions`, `symbolStatus`.
 
     Raises:
         Rejection: a filter's value is not one Binance knows.
     """
-    status = sent.get("symbolStatus", "TRADING")
-    if status not in _STATUSES:
+    wanted_status = sent.get("symbolStatus", status)
+    if wanted_status not in _STATUSES:
         raise rejections.invalid_value("symbolStatus")
     wanted = _read_permissions(sent.get("permissions"))
-    return status == "TRADING" and bool(wanted & set(_PERMISSIONS))
+    return status == wanted_status and bool(wanted & set(_PERMISSIONS))
 
 
 def _read_permissions(text: str | None) -> set[str]:

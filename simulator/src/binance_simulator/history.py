@@ -7,6 +7,7 @@ from typing import NamedTuple
 from binance_simulator.aggregation import combine, flat
 from binance_simulator.catalogue import Catalogue
 from binance_simulator.columns import Columns
+from binance_simulator.faults.rows import View
 from binance_simulator.grid import Grid
 from binance_simulator.months import CACHE_BYTES, Months, iter_months, month_of, read_file
 from market.kline import Kline
@@ -35,7 +36,8 @@ class Page(NamedTuple):
 class Query(NamedTuple):
     """Which klines are wanted: open times in [start_ms, end_ms], both inclusive or absent.
 
-    With a start, the oldest `limit` of them; else the newest.
+    With a start, the oldest `limit` of them; else the newest. `view` is how the source that
+    is asked tells them.
     """
 
     symbol: str
@@ -43,6 +45,7 @@ class Query(NamedTuple):
     start_ms: int | None = None
     end_ms: int | None = None
     limit: int = 500
+    view: View = ()
 
 
 class History:
@@ -63,7 +66,7 @@ class History:
         newest_ms = now_ms if query.end_ms is None else min(query.end_ms, now_ms)
         if span is None or newest_ms < 0:
             return Page([], None)
-        unfinished = self.unfinished(query.symbol, query.grid, now_ms)
+        unfinished = self.unfinished(query.symbol, query.grid, now_ms, query.view)
         first_ms = query.start_ms or 0
         if unfinished and not first_ms <= unfinished.open_time_ms <= newest_ms:
             unfinished = None
@@ -77,7 +80,7 @@ class History:
         for month_ms in months:
             if left <= 0:
                 break
-            columns = self._months.read(query.symbol, query.grid, month_ms)
+            columns = self._months.read(query.symbol, query.grid, month_ms, query.view)
             start = columns.position(oldest_ms)
             stop = min(columns.position(last_ms + 1), _closed(columns, now_ms))
             if stop <= start:
@@ -94,20 +97,22 @@ class History:
             unfinished = None
         return Page(parts, unfinished)
 
-    def closed_between(self, symbol: str, grid: Grid, from_ms: int, to_ms: int) -> list[Kline]:
+    def closed_between(
+        self, symbol: str, grid: Grid, from_ms: int, to_ms: int, view: View = ()
+    ) -> list[Kline]:
         """Return the klines whose close time is in [from_ms, to_ms), at most 1000, ascending."""
         since_ms = grid.floor(max(from_ms - 1, 0)) - grid.interval.typical_ms
-        page = self.page(Query(symbol, grid, since_ms, None, 1000), to_ms)
+        page = self.page(Query(symbol, grid, since_ms, None, 1000, view), to_ms)
         closed = page.klines()[: -1 if page.open else None]
         return [kline for kline in closed if kline.close_time_ms >= from_ms]
 
-    def unfinished(self, symbol: str, grid: Grid, now_ms: int) -> Kline | None:
+    def unfinished(self, symbol: str, grid: Grid, now_ms: int, view: View = ()) -> Kline | None:
         """Return the kline that is open at `now_ms`, from what had happened by then.
 
         Where klines of a lower interval are there it is made of those that were closed, and of
         the lower interval's own unfinished one; else it stands at its open price.
         """
-        columns = self._months.read(symbol, grid, month_of(grid.floor(now_ms)))
+        columns = self._months.read(symbol, grid, month_of(grid.floor(now_ms)), view)
         last = columns.position(now_ms + 1) - 1
         whole = None
         if last >= 0 and columns.closes[last] >= now_ms:
@@ -116,7 +121,7 @@ class History:
         close_ms = whole.close_time_ms if whole else grid.next(open_ms) - 1
         for finer in self._months.finer(symbol, grid):
             if self._catalogue.covers(symbol, finer, open_ms, now_ms + 1):
-                known = self._known(symbol, Grid(finer), open_ms, now_ms)
+                known = self._known(symbol, Grid(finer), open_ms, now_ms, view)
                 return combine(open_ms, close_ms, known) if known else None
         return flat(whole) if whole else None
 
@@ -131,13 +136,15 @@ class History:
             newest = max([newest, *(row.close_time_ms for row in rows)])
         return newest
 
-    def _known(self, symbol: str, grid: Grid, start_ms: int, now_ms: int) -> list[Kline]:
+    def _known(
+        self, symbol: str, grid: Grid, start_ms: int, now_ms: int, view: View
+    ) -> list[Kline]:
         known: list[Kline] = []
         for month_ms in iter_months(start_ms, now_ms):
-            columns = self._months.read(symbol, grid, month_ms)
+            columns = self._months.read(symbol, grid, month_ms, view)
             stop = min(columns.position(now_ms), _closed(columns, now_ms))
             known += columns.klines(columns.position(start_ms), stop)
-        unfinished = self.unfinished(symbol, grid, now_ms)
+        unfinished = self.unfinished(symbol, grid, now_ms, view)
         return known if unfinished is None else [*known, unfinished]
 
     def _span(self, query: Query) -> tuple[int, int] | None:
@@ -146,7 +153,7 @@ class History:
         found = [
             segments
             for interval in intervals
-            if (segments := self._catalogue.segments.get((query.symbol, interval)))
+            if (segments := self._catalogue.of(query.symbol, interval))
         ]
         if not found:
             return None

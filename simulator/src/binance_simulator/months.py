@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from binance_simulator.aggregation import aggregate
 from binance_simulator.catalogue import ArchiveFile, Catalogue, Segment
 from binance_simulator.columns import Columns, pack, parse_csv
+from binance_simulator.faults.rows import View, apply_view, narrow
 from binance_simulator.grid import Grid
 from market.errors import DataError
 from market.interval import Interval
@@ -24,21 +25,28 @@ class Months:
     def __init__(self, catalogue: Catalogue, cache_bytes: int = CACHE_BYTES) -> None:
         self._catalogue = catalogue
         self._cache_bytes = cache_bytes
-        self._months: OrderedDict[tuple[str, Grid, int], Columns] = OrderedDict()
+        self._months: OrderedDict[tuple[str, Grid, int, View], Columns] = OrderedDict()
         self.held_bytes = 0
 
-    def read(self, symbol: str, grid: Grid, month_ms: int) -> Columns:
+    def read(self, symbol: str, grid: Grid, month_ms: int, view: View = ()) -> Columns:
         """Return the klines whose slots open in the month that begins at `month_ms`.
+
+        `view` is how a source tells them: without one, as they are.
 
         Raises:
             DataError: a file of them is damaged.
         """
-        key = (symbol, grid, month_ms)
+        symbol, view = self._catalogue.origin(symbol), narrow(view, grid.interval)
+        key = (symbol, grid, month_ms, view)
         columns = self._months.get(key)
         if columns is not None:
             self._months.move_to_end(key)
             return columns
-        columns = pack(sorted(self._build(symbol, grid, month_ms)))
+        if view:
+            truth = self.read(symbol, grid, month_ms)
+            columns = pack(sorted(apply_view(view, truth.klines(0, len(truth.opens)))))
+        else:
+            columns = pack(sorted(self._build(symbol, grid, month_ms)))
         self._months[key] = columns
         self.held_bytes += columns.size
         while self.held_bytes > self._cache_bytes and len(self._months) > 1:

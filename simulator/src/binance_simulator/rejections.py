@@ -35,15 +35,20 @@ def illegal_characters(name: str, legal: str) -> Rejection:
 
 
 def missing_parameter(name: str) -> Rejection:
-    """A mandatory parameter is absent or empty."""
+    """A mandatory parameter is absent."""
     return Rejection(
         -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
     )
 
 
 def empty_parameter(name: str) -> Rejection:
-    """An optional parameter is there without a value."""
+    """A parameter is there without a value."""
     return Rejection(-1105, f"Parameter '{name}' was empty.")
+
+
+def too_many_parameters(received: int) -> Rejection:
+    """The endpoint takes none at all."""
+    return Rejection(-1101, f"Too many parameters; expected '0' and received '{received}'.")
 
 
 def duplicate_parameter() -> Rejection:
@@ -84,6 +89,26 @@ def weight_used_up(limit: int) -> Rejection:
     )
 
 
+def too_many_requests() -> Rejection:
+    """More requests than five minutes allow, whatever they weigh."""
+    return Rejection(-1003, "Too many requests; current request has limited.", 429)
+
+
+def unknown_key() -> Rejection:
+    """A key nobody knows, or one that may not do this."""
+    return Rejection(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+
+
+def malformed_key() -> Rejection:
+    """A signed request without a key."""
+    return Rejection(-2014, "API-key format invalid.", 401)
+
+
+def outside_window() -> Rejection:
+    """A signed request whose clock is off."""
+    return Rejection(-1021, "Timestamp for this request is outside of the recvWindow.")
+
+
 def banned(until_ms: int) -> Rejection:
     """Went on after being asked to wait."""
     return Rejection(
@@ -94,13 +119,13 @@ def banned(until_ms: int) -> Rejection:
     )
 
 
-def injected(status: int, weight_limit: int, machine_ms: int) -> Rejection:
+def injected(status: int, weight_limit: int, until_ms: int) -> Rejection:
     """Return what Binance, or what stands before it, was recorded to answer with a status."""
     match status:
         case 429:
             return weight_used_up(weight_limit)
         case 418:
-            return banned(machine_ms + 1000)
+            return banned(until_ms)
         case 451:
             # The one body of Binance that is written over several lines.
             body = f'{{\n  "code": 0,\n  "msg": "{_RESTRICTED}"\n}}'

@@ -81,7 +81,8 @@ def read_info_query(pairs: Pairs) -> tuple[list[str] | None, dict[str, str]]:
 
 def check_no_parameters(pairs: Pairs) -> None:
     """Refuse any parameter, as `ping` and `time` do."""
-    _check_all_read(pairs, ())
+    if pairs:
+        raise rejections.too_many_parameters(len(pairs))
 
 
 def _collect(pairs: Pairs, known: Sequence[str]) -> dict[str, str]:
@@ -101,16 +102,20 @@ def _check_all_read(pairs: Pairs, known: Sequence[str]) -> None:
 
 
 def _read_symbol(text: str | None) -> str:
-    if not text:
+    if text is None:
         raise rejections.missing_parameter("symbol")
+    if not text:
+        raise rejections.empty_parameter("symbol")
     if not _SYMBOL_PATTERN.fullmatch(text):
         raise rejections.illegal_characters("symbol", _SYMBOL)
     return text
 
 
 def _read_interval(text: str | None) -> Interval:
-    if not text:
+    if text is None:
         raise rejections.missing_parameter("interval")
+    if not text:
+        raise rejections.empty_parameter("interval")
     try:
         return Interval.parse(text)
     except InvalidParameter:

@@ -12,14 +12,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from binance_simulator import rejections
+from binance_simulator.account import tell_restrictions
 from binance_simulator.columns import in_microseconds
+from binance_simulator.delivery import deliver
 from binance_simulator.exchange import Exchange
 from binance_simulator.exchange_info import build_rate_limits, is_wanted
+from binance_simulator.faults.answers import Ban, RateLimit, Status
+from binance_simulator.faults.when import Asked
 from binance_simulator.history import Page
 from binance_simulator.rejections import Rejection
 from binance_simulator.requests import check_no_parameters, read_info_query, read_klines_query
-from binance_simulator.weights import WEIGHTS, Verdict
-from market.errors import DataError
+from binance_simulator.weights import WEIGHTS
+from market.errors import DataError, InvalidParameter
+from market.interval import Interval
 from market.log import get_logger
 
 log = get_logger()
@@ -41,13 +46,14 @@ _HEADERS = {
 
 
 def build_rest_routes(exchange: Exchange) -> list[Route]:
-    """Return the routes of `/api/v3`."""
+    """Return the routes of `/api/v3`, and the one that tells what a key may do."""
     answers: dict[str, Answer] = {
         "/api/v3/ping": _ping,
         "/api/v3/time": _time,
         "/api/v3/exchangeInfo": _exchange_info,
         "/api/v3/klines": _klines,
         "/api/v3/uiKlines": _klines,
+        "/sapi/v1/account/apiRestrictions": tell_restrictions,
     }
     return [Route(path, _guard(exchange, path, answer)) for path, answer in answers.items()]
 
@@ -56,40 +62,63 @@ def _guard(exchange: Exchange, path: str, answer: Answer) -> Handler:
     """Wrap an answer with what all endpoints share: weight, faults, errors, headers."""
 
     async def handle(request: Request) -> Response:
-        address = request.client.host if request.client else ""
-        verdict = exchange.weights.spend(address, WEIGHTS[path], time.time())
-        headers = _HEADERS | {
-            "x-mbx-uuid": str(uuid.uuid4()),
-            "x-mbx-used-weight": str(verdict.used),
-            "x-mbx-used-weight-1m": str(verdict.used),
-        }
+        asked = _asked(request, path)
+        headers = _HEADERS | {"x-mbx-uuid": str(uuid.uuid4())}
         try:
-            _refuse(exchange, verdict, path, headers)
-            return Response(answer(exchange, request), 200, headers)
+            _admit(exchange, request, asked, headers)
+            content, status = answer(exchange, request), 200
         except Rejection as rejection:
-            return Response(rejection.body, rejection.status, headers)
+            content, status = rejection.body, rejection.status
         except DataError as error:
             log.error("file_damaged", detail=error.detail)
-            return Response(rejections.unknown_error().body, 500, headers)
+            content, status = rejections.unknown_error().body, 500
+        return deliver(exchange.faults, asked, content, status, headers)
 
     return handle
 
 
-def _refuse(exchange: Exchange, verdict: Verdict, path: str, headers: dict[str, str]) -> None:
-    """Raise where the budget or an injected fault forbids the request."""
-    if verdict.status != 200:
-        headers["Retry-After"] = str(verdict.retry_after_s)
-        if verdict.status == 418:
-            raise rejections.banned(verdict.banned_until_ms)
-        raise rejections.weight_used_up(exchange.weights.limit)
-    fault = exchange.faults.take("status", path)
-    if fault is None:
-        return
-    if fault.status in (418, 429):
-        headers["Retry-After"] = "1"
-    if fault.status in FAULT_TYPES:
-        headers["Content-Type"] = FAULT_TYPES[fault.status]
-    raise rejections.injected(fault.status, exchange.weights.limit, int(time.time() * 1000))
+def _asked(request: Request, path: str) -> Asked:
+    interval = request.query_params.get("interval")
+    try:
+        known = None if interval is None else Interval.parse(interval)
+    except InvalidParameter:
+        known = None
+    return Asked(path, request.query_params.get("symbol"), known, "rest")
+
+
+def _admit(exchange: Exchange, request: Request, asked: Asked, headers: dict[str, str]) -> None:
+    """Count the request, and raise where the budget or a fault forbids it."""
+    address = request.client.host if request.client else ""
+    machine_s, budget = time.time(), exchange.weights
+    weight = WEIGHTS[asked.path]
+    exchange.traffic.request(address, weight, machine_s)
+    limited = exchange.faults.strike(RateLimit, asked)
+    ban = exchange.faults.strike(Ban, asked)
+    if limited is not None:
+        budget.limit(address, limited.retry_after_s, machine_s)
+    if ban is not None:
+        budget.ban(address, ban.retry_after_s, machine_s)
+    verdict = budget.spend(address, weight, machine_s)
+    headers |= {
+        "x-mbx-used-weight": str(verdict.used),
+        "x-mbx-used-weight-1m": str(verdict.used),
+    }
+    fault = exchange.faults.strike(Status, asked) if verdict.status == 200 else None
+    status = verdict.status if fault is None else fault.status
+    if status in (418, 429):
+        wait_s = verdict.retry_after_s if fault is None else fault.retry_after_s
+        headers["Retry-After"] = str(wait_s)
+        exchange.traffic.refused(address, status, wait_s, machine_s)
+    if fault is not None:
+        headers["Content-Type"] = FAULT_TYPES.get(status, headers["Content-Type"])
+        until_ms = int((machine_s + fault.retry_after_s) * 1000)
+        raise rejections.injected(status, exchange.limits.weight, until_ms)
+    if status == 418:
+        raise rejections.banned(verdict.banned_until_ms)
+    if status == 429 and verdict.by_number:
+        raise rejections.too_many_requests()
+    if status == 429:
+        raise rejections.weight_used_up(exchange.limits.weight)
 
 
 def _in_microseconds(request: Request) -> bool:
@@ -109,21 +138,25 @@ def _ping(_exchange: Exchange, request: Request) -> bytes:
 def _time(exchange: Exchange, request: Request) -> bytes:
     check_no_parameters(request.query_params.multi_items())
     scale = 1000 if _in_microseconds(request) else 1
-    return orjson.dumps({"serverTime": exchange.clock.now_ms() * scale})
+    return orjson.dumps({"serverTime": exchange.told_ms() * scale})
 
 
 def _exchange_info(exchange: Exchange, request: Request) -> bytes:
     symbols, sent = read_info_query(request.query_params.multi_items())
     if symbols is None:
-        symbols = exchange.catalogue.symbols if is_wanted(sent) else []
+        symbols = [
+            symbol
+            for symbol in exchange.catalogue.symbols
+            if (status := exchange.status(symbol)) is not None and is_wanted(sent, status)
+        ]
     for symbol in symbols:
         exchange.check_symbol(symbol)
     scale = 1000 if _in_microseconds(request) else 1
     return orjson.dumps(
         {
             "timezone": "UTC",
-            "serverTime": exchange.clock.now_ms() * scale,
-            "rateLimits": build_rate_limits(exchange.weights.limit),
+            "serverTime": exchange.told_ms() * scale,
+            "rateLimits": build_rate_limits(exchange.limits),
             "exchangeFilters": [],
             "symbols": [exchange.symbol_entry(symbol) for symbol in symbols],
         }

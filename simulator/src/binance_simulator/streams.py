@@ -39,35 +39,31 @@ def parse_stream(name: str) -> Stream | None:
     return Stream(name, match["symbol"].upper(), Grid(interval, offset_ms))
 
 
-def build_event(
-    stream: Stream, kline: Kline, event_ms: int, *, closed: bool, microseconds: bool
-) -> dict[str, object]:
-    """Return a kline event. Trade ids are not recorded: -1, as where nothing was traded."""
+def render_event(
+    stream: Stream,
+    kline: Kline,
+    event_ms: int,
+    *,
+    closed: bool,
+    microseconds: bool,
+    combined: bool,
+) -> str:
+    """Return the message of a kline, wrapped where the connection is combined.
+
+    Trade ids are not recorded: -1, as where nothing was traded.
+    """
     scale, last = (1000, 999) if microseconds else (1, 0)
-    return {
-        "e": "kline",
-        "E": event_ms * scale,
-        "s": stream.symbol,
-        "k": {
-            "t": kline.open_time_ms * scale,
-            "T": kline.close_time_ms * scale + last,
-            "s": stream.symbol,
-            "i": stream.grid.interval.value,
-            "f": -1,
-            "L": -1,
-            "o": kline.open,
-            "c": kline.close,
-            "h": kline.high,
-            "l": kline.low,
-            "v": kline.volume,
-            "n": kline.number_of_trades,
-            "x": closed,
-            "q": kline.quote_asset_volume,
-            "V": kline.taker_buy_base_asset_volume,
-            "Q": kline.taker_buy_quote_asset_volume,
-            "B": kline.ignore,
-        },
-    }
+    # Put together by hand: a thousand streams take half the time that a JSON encoder does.
+    event = (
+        f'{{"e":"kline","E":{event_ms * scale},"s":"{stream.symbol}","k":{{'
+        f'"t":{kline.open_time_ms * scale},"T":{kline.close_time_ms * scale + last},'
+        f'"s":"{stream.symbol}","i":"{stream.grid.interval.value}","f":-1,"L":-1,'
+        f'"o":"{kline.open}","c":"{kline.close}","h":"{kline.high}","l":"{kline.low}",'
+        f'"v":"{kline.volume}","n":{kline.number_of_trades},"x":{"true" if closed else "false"},'
+        f'"q":"{kline.quote_asset_volume}","V":"{kline.taker_buy_base_asset_volume}",'
+        f'"Q":"{kline.taker_buy_quote_asset_volume}","B":"{kline.ignore}"}}}}'
+    )
+    return f'{{"stream":"{stream.name}","data":{event}}}' if combined else event
 
 
 class Subscriptions:
@@ -75,23 +71,26 @@ class Subscriptions:
 
     def __init__(self, names: Iterable[str], *, combined: bool, microseconds: bool) -> None:
         self.names: dict[str, Stream | None] = {}
+        self.streams: list[Stream] = []
         self.combined = combined
         self.microseconds = microseconds
         self.add(names)
 
-    def add(self, names: Iterable[str]) -> list[Stream]:
-        """Listen to more streams; return those that were not listened to before.
+    def add(self, names: Iterable[str]) -> None:
+        """Listen to more streams.
 
         Unknown names are kept: Binance accepts them and sends nothing.
         """
-        new = [name for name in names if name and name not in self.names]
-        self.names |= {name: parse_stream(name) for name in new}
-        return [stream for name in new if (stream := self.names[name]) is not None]
+        for name in names:
+            if name:
+                self.names.setdefault(name, parse_stream(name))
+        self.streams = [stream for stream in self.names.values() if stream is not None]
 
-    def render(self, stream: Stream, event: dict[str, object]) -> str:
-        """Return the message of an event, wrapped where the connection is combined."""
-        message = {"stream": stream.name, "data": event} if self.combined else event
-        return orjson.dumps(message).decode()
+    def remove(self, names: Iterable[str]) -> None:
+        """Listen to some streams no longer."""
+        for name in names:
+            self.names.pop(name, None)
+        self.streams = [stream for stream in self.names.values() if stream is not None]
 
     def obey(self, text: str | bytes) -> str:
         """Carry out a command and return the answer."""
@@ -119,8 +118,7 @@ class Subscriptions:
         if len(texts) != len(names):
             return _refusal(2, "Invalid request: params must be strings", number)
         if method == "UNSUBSCRIBE":
-            for name in texts:
-                self.names.pop(name, None)
+            self.remove(texts)
         elif len(self.names.keys() | set(texts)) > MAX_STREAMS:
             return _refusal(2, f"Invalid request: more than {MAX_STREAMS} streams", number)
         else:

@@ -16,6 +16,8 @@ import pytest
 
 from binance_simulator.bucket import Bucket
 from binance_simulator.catalogue import scan
+from binance_simulator.clock import SimulatedClock
+from binance_simulator.faults.board import Faults
 from market.interval import DAY_MS, Interval
 from market.times import parse_time_ms
 from support.archive import write_archive_file, write_archive_months
@@ -41,6 +43,10 @@ def http(archive: Simulator) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=archive.url) as client:
         set_clock(client, "2024-03-01")
         yield client
+
+
+def bucket_of(folder: Path) -> Bucket:
+    return Bucket(scan([folder]), Faults(SimulatedClock(0, 0, 1 << 60)))
 
 
 def set_clock(http: httpx.Client, now: str) -> None:
@@ -79,7 +85,7 @@ def test_month_appears_once_it_has_ended(http: httpx.Client) -> None:
 
 
 def test_day_appears_once_it_has_ended() -> None:
-    bucket = Bucket(scan([SAMPLE]))
+    bucket = bucket_of(SAMPLE)
     key = "data/spot/daily/klines/BTCUSDT/1d/BTCUSDT-1d-2024-06-18.zip"
     end_ms = parse_time_ms("end", "2024-06-19")
 
@@ -197,7 +203,7 @@ def test_pages_of_a_listing_hold_every_key_once(tmp_path: Path, delimiter: str, 
         for day in range(1, 6):
             kline = make_klines(Interval.D1, 1, start_ms=START_MS + (day - 1) * DAY_MS)
             write_archive_file(tmp_path, f"{symbol}-1d-2024-01-{day:02d}", kline)
-    bucket = Bucket(scan([tmp_path]))
+    bucket = bucket_of(tmp_path)
     now_ms = START_MS + 4 * DAY_MS
     prefix = "data/spot/daily/klines/"
 
@@ -206,8 +212,8 @@ def test_pages_of_a_listing_hold_every_key_once(tmp_path: Path, delimiter: str, 
     marker = ""
     for _ in range(200):
         page = bucket.list(now_ms, prefix, delimiter, marker, size)
-        assert len(page.keys) + len(page.prefixes) <= size
-        keys += [key for key, _ in page.keys]
+        assert len(page.objects) + len(page.prefixes) <= size
+        keys += [key for key, _ in page.objects]
         prefixes += page.prefixes
         if page.next_marker is None:
             break

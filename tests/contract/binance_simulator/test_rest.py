@@ -85,7 +85,7 @@ def test_ping_and_time(http: httpx.Client) -> None:
     assert http.get("/api/v3/time").json() == {"serverTime": NOON_MS}
     micro = http.get("/api/v3/time", headers={"X-MBX-TIME-UNIT": "MICROSECOND"})
     assert micro.json() == {"serverTime": NOON_MS * 1000}
-    assert http.get("/api/v3/time", params={"a": "b"}).json()["code"] == -1104
+    assert http.get("/api/v3/time", params={"a": "b"}).json()["code"] == -1101
     assert http.get("/api/v3/time", headers={"X-MBX-TIME-UNIT": "DAY"}).json()["code"] == -1130
 
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from binance_simulator.streams import build_event, parse_stream
+from binance_simulator.streams import parse_stream, render_event
 from market.interval import HOUR_MS, Interval
 from market.kline import Kline
 from support.archive import write_archive_months
@@ -74,7 +74,9 @@ def test_messages_have_the_recorded_shape(recordings: Path) -> None:
     stream = parse_stream("btcusdt@kline_1h")
     assert stream is not None
 
-    ours = build_event(stream, HOURS[0], NOW_MS, closed=True, microseconds=False)
+    ours = json.loads(
+        render_event(stream, HOURS[0], NOW_MS, closed=True, microseconds=False, combined=False)
+    )
 
     inner = ours["k"]
     assert isinstance(inner, dict)

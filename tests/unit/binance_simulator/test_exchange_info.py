@@ -63,7 +63,8 @@ def test_symbol_entry_takes_its_steps_from_prices_and_volumes() -> None:
     ],
 )
 def test_filters_decide_whether_symbols_are_listed(sent: dict[str, str], wanted: bool) -> None:
-    assert is_wanted(sent) is wanted
+    assert is_wanted(sent, "TRADING") is wanted
+    assert is_wanted({"symbolStatus": "BREAK"}, "BREAK")
 
 
 @pytest.mark.parametrize(
@@ -71,4 +72,4 @@ def test_filters_decide_whether_symbols_are_listed(sent: dict[str, str], wanted:
 )
 def test_filters_with_unknown_values_are_refused(sent: dict[str, str]) -> None:
     with pytest.raises(Rejection, match="is not valid"):
-        is_wanted(sent)
+        is_wanted(sent, "TRADING")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from binance_simulator.streams import MAX_STREAMS, Subscriptions, build_event, parse_stream
+from binance_simulator.streams import MAX_STREAMS, Subscriptions, parse_stream, render_event
 from market.interval import HOUR_MS, Interval
 from support.klines import make_klines
 
@@ -53,17 +53,12 @@ def test_commands_change_and_list_what_is_listened_to() -> None:
     assert listed == {"result": ["ethusdt@kline_1m", "x@y"], "id": 3}
 
 
-def test_combined_property_wraps_messages() -> None:
+def test_combined_property_is_kept() -> None:
     subscriptions = subscribed("btcusdt@kline_1m")
-    stream = parse_stream("btcusdt@kline_1m")
-    assert stream is not None
 
-    bare = orjson.loads(subscriptions.render(stream, {"e": "kline"}))
     obey(subscriptions, {"method": "SET_PROPERTY", "params": ["combined", True], "id": 1})
-    wrapped = orjson.loads(subscriptions.render(stream, {"e": "kline"}))
 
-    assert bare == {"e": "kline"}
-    assert wrapped == {"stream": "btcusdt@kline_1m", "data": {"e": "kline"}}
+    assert subscriptions.combined
     asked = obey(subscriptions, {"method": "GET_PROPERTY", "params": ["combined"], "id": 2})
     assert asked == {"result": True, "id": 2}
 
@@ -101,8 +96,13 @@ def test_event_in_microseconds_closes_at_the_last_microsecond() -> None:
     assert stream is not None
     kline = make_klines(Interval.H1, 1)[0]
 
-    event = build_event(stream, kline, 1_704_070_800_000, closed=True, microseconds=True)
+    message = render_event(
+        stream, kline, 1_704_070_800_000, closed=True, microseconds=True, combined=True
+    )
 
+    told = orjson.loads(message)
+    assert told["stream"] == "btcusdt@kline_1h"
+    event = told["data"]
     row = event["k"]
     assert isinstance(row, dict)
     assert event["E"] == 1_704_070_800_000_000
