@@ -1,0 +1,227 @@
+"""Writing what closed of many series at once: one transaction for all of them.
+
+A stream tells the klines of a thousand series within a second; a transaction for each would
+take ten. Here are only those that simply go on where their series ends; anything else is
+left to `market.store.klines.write_klines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, select, text
+
+from market.kline import Kline, exact_kline, is_irregular
+from market.store import tables as t
+from market.store.bulk import KlineRow, insert_if_new
+from market.store.engine import Store
+from market.store.klines import Source
+from market.store.outbox import announce, kline_key
+from market.store.symbols import Series
+from market.store.upsert import upsert
+
+_SLICE = 500
+_Key = tuple[int, int]
+
+
+class Arrival(NamedTuple):
+    """Klines of one series that arrived together.
+
+    Attributes:
+        klines: ascending, at least one.
+        url: the stream they came from.
+        arrived_ms: the exchange's time when they did.
+    """
+
+    series: Series
+    klines: Sequence[Kline]
+    url: str
+    arrived_ms: int
+
+
+def write_closed(
+    store: Store, arrivals: Sequence[Arrival], *, announce_newest: int
+) -> list[Series]:
+    """Store the next klines of many series in one transaction, watermarks and outbox included.
+
+    Written are those that begin right after their series' watermark, without a hole and
+    without anything stored or known to be missing beyond it. At most `announce_newest`
+    klines of each arrival are announced.
+
+    Returns:
+        The series that were written; of the others nothing was.
+
+    Raises:
+        StoreUnavailable: the database does not answer; nothing was written.
+        DataError: a kline can't be kept exactly; nothing was written.
+    """
+    exact = [one._replace(klines=[exact_kline(k) for k in one.klines]) for one in arrivals]
+    whole = sorted((one for one in exact if _is_whole(one)), key=_key)
+    if not whole:
+        return []
+
+    def work(connection: Connection) -> list[Series]:
+        _lock_symbols(connection, whole)
+        following = _find_following(connection, whole)
+        written = _insert(connection, following)
+        _announce(connection, written, announce_newest)
+        _write_watermarks(connection, written)
+        return [one.series for one in written]
+
+    return store.transact(work)
+
+
+def _key(one: Arrival) -> _Key:
+    return one.series.symbol_id, one.series.interval.number
+
+
+def _slot(one: Arrival, index: int) -> int:
+    return one.series.interval.floor(one.klines[index].open_time_ms)
+
+
+def _is_whole(one: Arrival) -> bool:
+    interval, first_ms = one.series.interval, _slot(one, 0)
+    slots = [interval.floor(kline.open_time_ms) for kline in one.klines]
+    return slots == [interval.add(first_ms, step) for step in range(len(slots))]
+
+
+def _ids(arrivals: Sequence[Arrival]) -> list[int]:
+    return sorted({one.series.symbol_id for one in arrivals})
+
+
+def _lock_symbols(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    # In ascending order, as everybody does who locks several.
+    s = t.symbols.c
+    query = select(s.id).where(s.id.in_(_ids(arrivals))).order_by(s.id).with_for_update()
+    connection.execute(query).all()
+
+
+def _find_following(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    w, g = t.watermarks.c, t.gaps.c
+    query = select(w.symbol_id, w.interval_id, w.open_time_ms)
+    rows = connection.execute(query.where(w.symbol_id.in_(_ids(arrivals))))
+    watermarks: dict[_Key, int] = {(row[0], row[1]): row[2] for row in rows}
+    first_ms = min(_slot(one, 0) for one in arrivals)
+    beyond = select(g.symbol_id, g.interval_id, func.max(g.end_ms)).where(
+        g.symbol_id.in_(_ids(arrivals)), g.resolved_ms.is_(None), g.end_ms > first_ms
+    )
+    rows = connection.execute(beyond.group_by(g.symbol_id, g.interval_id))
+    gap_ends: dict[_Key, int] = {(row[0], row[1]): row[2] for row in rows}
+    return [
+        one
+        for one in arrivals
+        if watermarks.get(_key(one)) == one.series.interval.add(_slot(one, 0), -1)
+        and gap_ends.get(_key(one), 0) <= _slot(one, 0)
+    ]
+
+
+def _insert(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Insert what is new, with its batches; return the arrivals that were."""
+    if not arrivals:
+        return []
+    batches = _write_batches(connection, arrivals)
+    if insert_if_new(connection, t.klines, _rows(arrivals, batches)):
+        return list(arrivals)
+    # Somebody else stored klines of one and has not moved its watermark yet.
+    ahead = _find_ahead(connection, arrivals)
+    left = [one for one in arrivals if _key(one) not in ahead]
+    if not left or not insert_if_new(connection, t.klines, _rows(left, batches)):
+        left = []
+    unused = [batches[_key(one)] for one in arrivals if one not in left]
+    b = t.ingest_batches
+    for start in range(0, len(unused), _SLICE):
+        connection.execute(b.delete().where(b.c.id.in_(unused[start : start + _SLICE])))
+    return left
+
+
+def _rows(arrivals: Sequence[Arrival], batches: dict[_Key, int]) -> list[KlineRow]:
+    return [
+        (*_key(one), *kline, int(is_irregular(kline, one.series.interval)), batches[_key(one)])
+        for one in arrivals
+        for kline in one.klines
+    ]
+
+
+def _find_ahead(connection: Connection, arrivals: Sequence[Arrival]) -> Collection[_Key]:
+    k = t.klines.c
+    query = (
+        select(k.symbol_id, k.interval_id, func.max(k.open_time_ms))
+        .where(
+            k.symbol_id.in_(_ids(arrivals)),
+            k.interval_id.in_(sorted({one.series.interval.number for one in arrivals})),
+            k.open_time_ms >= min(one.klines[0].open_time_ms for one in arrivals),
+        )
+        .group_by(k.symbol_id, k.interval_id)
+    )
+    newest = {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    return {
+        _key(one) for one in arrivals if newest.get(_key(one), -1) >= one.klines[0].open_time_ms
+    }
+
+
+def _write_batches(connection: Connection, arrivals: Sequence[Arrival]) -> dict[_Key, int]:
+    """Insert a batch for each arrival; return their numbers by series."""
+    numbers: dict[_Key, int] = {}
+    for start in range(0, len(arrivals), _SLICE):
+        part = arrivals[start : start + _SLICE]
+        rows = [_batch_row(one) for one in part]
+        first = _next_batch(connection) if connection.dialect.name == "sqlite" else 0
+        connection.execute(t.ingest_batches.insert().values(rows))
+        if connection.dialect.name != "sqlite":
+            first = int(connection.execute(text("SELECT LAST_INSERT_ID()")).scalar_one())
+        # Numbers of one statement begin there, but nothing says that they are consecutive.
+        numbers |= _find_batches(connection, part, first)
+    return numbers
+
+
+def _batch_row(one: Arrival) -> dict[str, Any]:
+    return {
+        "symbol_id": one.series.symbol_id,
+        "interval_id": one.series.interval.number,
+        "source": Source.WS.value,
+        "url": one.url,
+        "fetched_at_ms": one.arrived_ms,
+        "rows": len(one.klines),
+    }
+
+
+def _next_batch(connection: Connection) -> int:
+    newest = connection.execute(select(func.max(t.ingest_batches.c.id))).scalar_one()
+    return int(newest or 0) + 1
+
+
+def _find_batches(
+    connection: Connection, arrivals: Sequence[Arrival], first: int
+) -> dict[_Key, int]:
+    # Under the symbols' locks nobody else adds batches of these series.
+    b = t.ingest_batches.c
+    query = select(b.symbol_id, b.interval_id, b.fetched_at_ms, b.id).where(
+        b.id >= first, b.source == Source.WS.value
+    )
+    wanted = {(*_key(one), one.arrived_ms) for one in arrivals}
+    rows = connection.execute(query.order_by(b.id))
+    return {(row[0], row[1]): row[3] for row in rows if (row[0], row[1], row[2]) in wanted}
+
+
+def _announce(connection: Connection, arrivals: Sequence[Arrival], newest: int) -> None:
+    keys: dict[int, list[str]] = {}
+    for one in arrivals:
+        told = one.klines[-newest:] if newest > 0 else ()
+        named = [kline_key(one.series, kline.open_time_ms) for kline in told]
+        keys.setdefault(one.arrived_ms, []).extend(named)
+    for arrived_ms in sorted(keys):
+        announce(connection, "klines", keys[arrived_ms], arrived_ms)
+
+
+def _write_watermarks(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    rows = [
+        {
+            "symbol_id": one.series.symbol_id,
+            "interval_id": one.series.interval.number,
+            "open_time_ms": _slot(one, -1),
+        }
+        for one in arrivals
+    ]
+    if rows:
+        upsert(connection, t.watermarks, rows, key=("symbol_id", "interval_id"))
