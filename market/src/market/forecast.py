@@ -18,9 +18,12 @@ Action = Literal["BUY", "SELL", "HOLD"]
 
 
 class Shape(BaseModel):
-    """Base of every shape that crosses a process: frozen, unknown fields refused."""
+    """Base of every shape that crosses a process: frozen, unknown fields refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    So are NaN and infinity: JSON has no word for them, and what was written could not be read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Signal(Shape):

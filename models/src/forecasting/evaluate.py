@@ -24,6 +24,8 @@ from market.forecast import MAX_STEPS, ScoreCard
 SKILL_P = 0.01
 POINT_P = 0.05
 _MIDDLE = 3
+#: Added to both losses of a ratio: where neither lost anything, the ratio is 1.
+_NO_LOSS = 1e-12
 
 
 class Walk(NamedTuple):
@@ -130,12 +132,17 @@ def _build_rows(
 
 
 def score_rows(rows: Rows, baselines: Baselines, dataset: Dataset, version: str) -> list[ScoreCard]:
-    """Return a card for each scored step, verdicts included.
+    """Return a card for each scored step of which an outcome is known, verdicts included.
 
     Ranges have skill only where they beat both baselines: on pure noise a smooth volatility
     beats a noisy one, so one of them alone proves nothing. p-values are adjusted over steps.
     """
-    measures = [_measure(rows, baselines, column) for column in range(len(rows.steps))]
+    measured = [
+        (step, measure)
+        for column, step in enumerate(rows.steps)
+        if (measure := _measure(rows, baselines, column)) is not None
+    ]
+    measures = [measure for _, measure in measured]
     ranges = holm([max(m["p_constant"], m["p_ewma"]) for m in measures])
     points = holm([m["p_mae"] for m in measures])
     panel = dataset.panel
@@ -155,17 +162,17 @@ def score_rows(rows: Rows, baselines: Baselines, dataset: Dataset, version: str)
                 "point_verdict": "skill" if point_p < POINT_P else "none",
             }
         )
-        for step, measure, range_p, point_p in zip(
-            rows.steps, measures, ranges, points, strict=True
-        )
+        for (step, measure), range_p, point_p in zip(measured, ranges, points, strict=True)
     ]
 
 
-def _measure(rows: Rows, baselines: Baselines, column: int) -> dict[str, Any]:
+def _measure(rows: Rows, baselines: Baselines, column: int) -> dict[str, Any] | None:
     step = rows.steps[column]
     seen = np.isfinite(rows.outcome[:, column])
     for part in (rows, *baselines):
         seen &= np.isfinite(part.quantiles[:, column]).all(axis=1)
+    if not seen.any():
+        return None
     outcome, quantiles = rows.outcome[seen, column], rows.quantiles[seen, column]
     loss = pinball(quantiles, outcome)
     measure: dict[str, Any] = {
@@ -179,13 +186,18 @@ def _measure(rows: Rows, baselines: Baselines, column: int) -> dict[str, Any]:
     }
     for name, baseline in (("constant", baselines.constant), ("ewma", baselines.ewma)):
         yardstick = pinball(baseline.quantiles[seen, column], outcome)
-        measure[f"skill_{name}"] = 1 - float(loss.mean() / yardstick.mean())
+        measure[f"skill_{name}"] = 1 - _ratio(loss, yardstick)
         measure[f"p_{name}"] = diebold_mariano(loss - yardstick, step).p
     naive = np.abs(outcome)
     error = np.abs(outcome - quantiles[:, _MIDDLE])
-    measure["mae_ratio"] = float(error.mean() / naive.mean())
+    measure["mae_ratio"] = _ratio(error, naive)
     measure["p_mae"] = diebold_mariano(error - naive, step).p
     return measure | _measure_direction(rows.expected[seen, column], outcome, step)
+
+
+def _ratio(loss: Matrix, yardstick: Matrix) -> float:
+    # The price of a pair may stand still: nothing is lost then, by a model or by its yardstick.
+    return float((loss.mean() + _NO_LOSS) / (yardstick.mean() + _NO_LOSS))
 
 
 def _measure_direction(expected: Matrix, outcome: Matrix, step: int) -> dict[str, Any]:
@@ -218,7 +230,7 @@ def better_p(challenger: Rows, champion: Rows) -> float:
         outcome = champion.outcome[:, column]
         old = pinball(champion.quantiles[:, column], outcome)
         new = pinball(challenger.quantiles[:, column], outcome)
-        differences.append((new - old) / np.nanmean(old))
+        differences.append((new - old) / (np.nanmean(old) + _NO_LOSS))
     return diebold_mariano(np.mean(differences, axis=0), max(champion.steps)).p
 
 

@@ -95,3 +95,28 @@ def test_the_gate_stays_shut_on_too_little_to_judge_by() -> None:
     expected[1_400:] = 2 * np.nan_to_num(DATASET.labels[1_400:])
 
     assert (gate_weights(DATASET, expected, 1_500) == 0.0).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_price_that_stands_still_is_measured_by_numbers() -> None:
+    still = np.zeros((COUNT, 2))
+    parts = [rows(name, width)._replace(outcome=still) for name, width in (("m", 0.0), ("r", 1.0))]
+    sure, unsure = parts
+
+    best = score_rows(sure, Baselines(sure, unsure), DATASET, "m-0")[0]
+    worst = score_rows(unsure, Baselines(sure, unsure), DATASET, "m-0")[0]
+
+    assert (best.skill_constant, best.mae_ratio, best.verdict) == (0.0, 1.0, "none")
+    assert best.skill_ewma == pytest.approx(1.0)
+    assert -np.inf < worst.skill_constant < -1e9
+    assert better_p(sure, sure) == 1.0
+
+
+def test_a_step_without_an_outcome_has_no_card() -> None:
+    unknown = OUTCOME.copy()
+    unknown[:, 0] = np.nan
+    model = rows("m", 1.0)._replace(outcome=unknown)
+
+    cards = score_rows(model, Baselines(rows("c", 2.0), rows("e", 2.0)), DATASET, "m-0")
+
+    assert [(card.step, card.verdict) for card in cards] == [(6, "skill")]

@@ -20,6 +20,12 @@ def test_shapes_refuse_fields_they_do_not_know() -> None:
         Forecast.model_validate({**make_forecast().model_dump(), "surprise": 1})
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_shapes_refuse_what_json_cannot_say(value: float) -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        make_card(skill_ewma=value)
+
+
 def test_shapes_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         make_card().n = 5  # type: ignore[misc]
