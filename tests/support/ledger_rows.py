@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from sqlalchemy import func
 
 from market.forecast import QUANTILE_LEVELS, Forecast, ScoreCard, Signal, Step, forecast_id
 from market.interval import Interval
+from market.store import Store
+from market.store import tables as t
+from market.store.symbols import find_series
 from support.klines import START_MS
 
 
@@ -81,3 +88,24 @@ def make_card(**changes: Any) -> ScoreCard:
         "direction_verdict": "coin_flip",
     }
     return ScoreCard(**{**values, **changes})
+
+
+@contextmanager
+def unreadable_cards(store: Store, symbol: str, model: str) -> Iterator[None]:
+    """Make the score cards of a series' model, over 1h, hold what is no card, for a while."""
+    with store.read() as connection:
+        series = find_series(connection, symbol, Interval.H1)
+    c = t.score_cards.c
+    chosen = (c.symbol_id == series.symbol_id) & (c.model == model)
+
+    def rewrite(before: str, after: str) -> int:
+        card = func.replace(c.card, before, after)
+        with store.begin() as connection:
+            return connection.execute(
+                t.score_cards.update().where(chosen).values(card=card)
+            ).rowcount
+
+    number, none = '"p_ewma":0', '"p_ewma":null,"was":0'
+    assert rewrite(number, none), "no score card was there"
+    yield
+    rewrite(none, number)

@@ -85,7 +85,7 @@ def work(
     with opened_desk(settings, stop) as desk:
         worker = Worker(desk, stop, settings.lease_s)
         if once:
-            worker.run_waiting()
+            worker.run()
             return
         health = serve_health(settings.work_host, settings.work_port, readiness_of(desk))
         log.get_logger().info("worker_ready", port=health.server_address[1])
@@ -190,9 +190,9 @@ def once() -> None:
         scheduler = Scheduler(desk, Forecaster(desk), series, settings.retrain_klines)
         worker = Worker(desk, stop, settings.lease_s)
         for _ in range(2):  # a new series is asked for its random walk first, then for the rest
-            scheduler.run_round(stop)
-            worker.run_waiting()
-        scheduler.run_round(stop)
+            scheduler.run(stop)
+            worker.run()
+        scheduler.run(stop)
 
 
 def main() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from types import TracebackType
 from typing import Any
 
 from forecasting.registry import check_models
 from market.clock import ExchangeClock
 from market.errors import Conflict, RetryableError
 from market.interval import Interval
-from market.log import get_logger
+from market.log import get_logger, mask_text
 from market.shapes import Job, JobState, JobStep
 from market.store import Store
 from market.store.jobs import end_job, report_job, submit_job
@@ -52,7 +53,11 @@ class JobLost(Exception):
 
 
 class Lease:
-    """A job this process holds: its progress is reported, its lease renewed in the background."""
+    """A job this process holds: its progress is reported, its lease renewed in the background.
+
+    Held for the length of a `with` block. A job that neither ended nor was given back when an
+    error leaves the block has failed by that error.
+    """
 
     def __init__(
         self, store: Store, job: Job, owner: str, clock: ExchangeClock, lease_s: float
@@ -67,6 +72,20 @@ class Lease:
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and not (self._ended.is_set() or self._lost.is_set()):
+            first_line = mask_text(f"{type(error).__name__}: {error}").splitlines()[0]
+            self.end("failed", f"it broke in a way that was not foreseen: {first_line}")
+        self._stop_renewing()
 
     def report(self, name: str, detail: str, progress: float) -> None:
         """Write down that a step ended.

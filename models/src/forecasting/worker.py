@@ -35,38 +35,43 @@ class Worker:
         self._lease_s = lease_s
         self._owner = f"worker-{os.getpid()}-{secrets.token_hex(4)}"
 
-    def run(self, poll_s: float) -> None:
-        """Take and run jobs until the stop event is set."""
+    def run(self, poll_s: float | None = None) -> None:
+        """Take and run jobs until the stop event is set; without `poll_s`, until none waits.
+
+        A job that breaks has failed by name, and the next one is taken.
+        """
         while not self._stop.is_set():
+            job = None
             try:
-                worked = self.run_one()
-            except RetryableError as error:
-                log.warning("worker_waits", reason=error.detail)
-                worked = False
-            if not worked:
-                self._stop.wait(poll_s)
+                job = self._take()
+                if job is not None:
+                    self._run(job)
+            except Exception as error:  # the process's outermost loop
+                if job is None and poll_s is None:
+                    raise
+                _tell(job, error)
+            if job is not None:
+                continue
+            if poll_s is None:
+                return
+            self._stop.wait(poll_s)
 
-    def run_waiting(self) -> None:
-        """Run jobs until none waits, or the stop event is set."""
-        while not self._stop.is_set() and self.run_one():
-            pass
+    def _take(self) -> Job | None:
+        lease_ms = int(self._lease_s * 1000)
+        return take_job(self._desk.store, KIND, self._owner, machine_ms(), lease_ms)
 
-    def run_one(self) -> bool:
-        """Take the oldest free job and run it; tell whether there was one."""
-        store = self._desk.store
-        job = take_job(store, KIND, self._owner, machine_ms(), int(self._lease_s * 1000))
-        if job is None:
-            return False
-        with _SECONDS.time():
-            state = self._run(job)
-        _TRAININGS.labels(state).inc()
-        log.info("training_ended", job=job.id, state=state, **job.request)
-        return True
-
-    def _run(self, job: Job) -> str:
+    def _run(self, job: Job) -> None:
         fresh = job.model_copy(update={"progress": 0.0, "steps": []})
+        state = "failed"
         lease = Lease(self._desk.store, fresh, self._owner, self._desk.clock, self._lease_s)
+        try:
+            with _SECONDS.time(), lease:
+                state = self._train(job, lease)
+        finally:
+            _TRAININGS.labels(state).inc()
+            log.info("training_ended", job=job.id, state=state, request=job.request)
 
+    def _train(self, job: Job, lease: Lease) -> str:
         def checkpoint() -> None:
             lease.check()
             if self._stop.is_set():
@@ -86,12 +91,16 @@ class Worker:
         except KlinecastError as error:
             lease.end("failed", error.detail)
             return "failed"
-        except Exception as error:
-            log.error("training_broke", job=job.id, exc_info=error)
-            lease.end("failed", f"it broke in a way that was not foreseen: {error}")
-            return "failed"
         lease.end("done")
         return "done"
+
+
+def _tell(job: Job | None, error: Exception) -> None:
+    name = None if job is None else job.id
+    if isinstance(error, RetryableError):
+        log.warning("worker_waits", job=name, reason=error.detail)
+    else:
+        log.error("worker_broke", job=name, exc_info=error)
 
 
 def order_of(job: Job) -> Order:
