@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -36,9 +36,18 @@ class RelayProcess(NamedTuple):
 
     def wait_until_ready(self) -> None:
         """Wait until it delivers."""
-        wait_until(
-            lambda: self.readiness()[0] == 200, "the relay", process=self.process, log=self.log
-        )
+        self._wait_until(lambda: self._delivers() == (200, "ok"), "the relay")
+
+    def wait_until_standing_by(self) -> None:
+        """Wait until it tells that another one delivers."""
+        self._wait_until(lambda: "is held by" in self._delivers()[1], "a relay that stands by")
+
+    def _delivers(self) -> tuple[int, str]:
+        status, checks = self.readiness()
+        return status, checks.get("lease", "")
+
+    def _wait_until(self, is_true: Callable[[], bool], what: str) -> None:
+        wait_until(is_true, what, process=self.process, log=self.log)
 
     def metric(self, name: str) -> float:
         """Return the value of a metric without labels."""

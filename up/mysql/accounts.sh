@@ -23,7 +23,7 @@ allow() {
 
 {
     account populator
-    allow populator "INSERT, UPDATE" symbols klines outbox jobs
+    allow populator "INSERT, UPDATE" symbols symbol_states klines outbox jobs
     allow populator "INSERT, UPDATE" request_weight confirmations
     allow populator "INSERT" kline_revisions
     allow populator "INSERT, UPDATE, DELETE" kline_staging ingest_batches watermarks gaps
@@ -34,7 +34,7 @@ allow() {
     allow models "INSERT" forecasts champions
     allow models "INSERT, UPDATE" score_cards outbox jobs
     account sink
-    allow sink "INSERT, UPDATE, DELETE" outbox dead_letters
+    allow sink "INSERT, UPDATE, DELETE" outbox dead_letters leases
 } | MYSQL_PWD=$(secret root) mysql -h mysql -u root klinecast
 
 echo "MySQL users populator, history, models and sink are in place."

@@ -8,10 +8,13 @@ from typing import Any
 
 from market.errors import NotFound
 from market.store import Store
-from market.store.outbox import drop_dead_letters, read_dead_letters, retry_dead_letters
+from market.store.outbox import (
+    DeadLetter,
+    drop_dead_letters,
+    read_dead_letters,
+    retry_dead_letters,
+)
 from market.times import format_time
-
-_ALL = 1_000_000
 
 
 def read(store: Store) -> list[dict[str, Any]]:
@@ -19,8 +22,13 @@ def read(store: Store) -> list[dict[str, Any]]:
     with store.read() as connection:
         letters = read_dead_letters(connection)
     return [
-        {"index": index, "key": key, "reason": reason, "failed_at": format_time(failed_at_ms)}
-        for index, key, reason, failed_at_ms in letters
+        {
+            "index": letter.index_name,
+            "key": letter.key,
+            "reason": letter.reason,
+            "failed_at": format_time(letter.failed_at_ms),
+        }
+        for letter in letters
     ]
 
 
@@ -45,15 +53,15 @@ def drop(store: Store, keys: Sequence[str] | None) -> int:
     return store.transact(lambda connection: drop_dead_letters(connection, letters))
 
 
-def _find(store: Store, keys: Sequence[str] | None) -> list[tuple[str, str]]:
+def _find(store: Store, keys: Sequence[str] | None) -> list[DeadLetter]:
     with store.read() as connection:
-        letters = [(index, key) for index, key, _, _ in read_dead_letters(connection, _ALL)]
+        letters = read_dead_letters(connection)
     if keys is None:
         return letters
-    known = {key for _, key in letters}
+    known = {letter.key for letter in letters}
     for key in keys:
         if key not in known:
             raise NotFound(
                 f"there is no dead letter {key!r}", hint="`forecast-sink dead list` shows them."
             )
-    return [letter for letter in letters if letter[1] in set(keys)]
+    return [letter for letter in letters if letter.key in set(keys)]

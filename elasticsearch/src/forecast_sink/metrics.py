@@ -15,6 +15,7 @@ FAILURES = Counter(
     "forecast_sink_failures_total", "Rounds that ended early and were tried again later."
 )
 ROUND_SECONDS = Histogram("forecast_sink_round_seconds", "Duration of a round that had work.")
+LEASE_HELD = Gauge("forecast_sink_lease_held", "1 where this relay delivers, 0 where it stands by.")
 WAITING = Gauge("forecast_sink_outbox_size", "Announcements that wait.")
 LAG_SECONDS = Gauge(
     "forecast_sink_lag_seconds", "Age of the oldest announcement, in the exchange's seconds."

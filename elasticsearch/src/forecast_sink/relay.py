@@ -4,6 +4,10 @@ Deterministic ids make "at least once" the same as "exactly once". An announceme
 the outbox only when Elasticsearch has confirmed all its documents, so that a crash at any
 moment costs nothing but sending a few documents again. One round reads, sends and
 confirms; rounds follow one another, so that a document's newest state is sent last.
+
+A lease keeps a second relay from doing the same work. Should two deliver all the same, the
+one that settles later finds the announcement gone; it may have sent the older state, and so
+announces the document again.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from elasticsearch import Elasticsearch
+from sqlalchemy import Connection
 
 from forecast_sink import metrics
 from forecast_sink.bulk import Bulk, Outcome, Rejection
@@ -26,11 +31,12 @@ from market.clock import ExchangeClock
 from market.errors import KlinecastError, SchemaMismatch, ServiceUnavailable
 from market.log import get_logger
 from market.store import Store
+from market.store.leases import KeptLease
 from market.store.outbox import (
     Announcement,
+    announce_absent,
     bury,
     confirm,
-    drop_dead_letters,
     outbox_depth,
     read_outbox,
 )
@@ -68,12 +74,11 @@ class Relay:
         self._clock = clock
         self._bulk = Bulk(client)
         self._is_checked = False
-        self._has_dead = True
         self._depth_due_s = 0.0
         self.problem: str | None = "not started yet"
 
-    def run(self, stop: threading.Event) -> None:
-        """Deliver until `stop` is set; wait with back-off while store or index are down.
+    def run(self, stop: threading.Event, lease: KeptLease) -> None:
+        """Deliver while the lease is held until `stop` is set; wait while store or index are down.
 
         Raises:
             SchemaMismatch: the store's schema is not this version's.
@@ -81,7 +86,10 @@ class Relay:
         pause_s = _FIRST_PAUSE_S
         while not stop.is_set():
             try:
-                moved = self.deliver()
+                if not lease.wait(_POLL_S):
+                    self._prepare()
+                elif not self.deliver():
+                    stop.wait(_POLL_S)
             except SchemaMismatch:
                 raise
             except KlinecastError as error:
@@ -93,8 +101,6 @@ class Relay:
                 continue
             self._report_problem(None)
             pause_s = _FIRST_PAUSE_S
-            if not moved:
-                stop.wait(_POLL_S)
 
     def deliver(self) -> int:
         """Do one round; return how many announcements left the outbox.
@@ -103,9 +109,7 @@ class Relay:
             SchemaMismatch: the store's schema is not this version's.
             KlinecastError: something is missing or down; the rest waits in the outbox.
         """
-        self._measure_depth()
-        if not self._is_checked:
-            self._check()
+        self._prepare()
         started_s = time.monotonic()
         with self._store.read() as connection:
             announcements = read_outbox(connection, _ROUND)
@@ -115,12 +119,17 @@ class Relay:
         documents = [document for letter in letters for document in letter.documents]
         outcomes = self._bulk.write(documents)
         result = sort_letters(letters, outcomes)
-        self._settle(result)
+        settled = self._settle(announcements, result)
         metrics.DOCUMENTS.inc(sum(outcome is None for outcome in outcomes))
         metrics.ROUND_SECONDS.observe(time.monotonic() - started_s)
         if result.reason:
             raise ServiceUnavailable(result.reason)
-        return len(result.delivered) + len(result.dead)
+        return settled
+
+    def _prepare(self) -> None:
+        self._measure_depth()
+        if not self._is_checked:
+            self._check()
 
     def _check(self) -> None:
         self._store.check_schema()
@@ -130,25 +139,31 @@ class Relay:
             raise ServiceUnavailable(problem)
         self._is_checked = True
 
-    def _settle(self, result: Sorted) -> None:
+    def _settle(self, announcements: Sequence[Announcement], result: Sorted) -> int:
         failed_at_ms = self._clock.now_ms()
-        if not result.delivered and not result.dead:
-            return
-        with self._store.begin() as connection:
-            confirm(connection, result.delivered)
-            if self._has_dead and result.delivered:
-                # What was delivered after all is dead no longer.
-                drop_dead_letters(connection, [(a.index_name, a.key) for a in result.delivered])
-            for announcement, reason in result.dead:
-                bury(connection, announcement, reason, failed_at_ms)
-        for announcement in result.delivered:
+
+        def work(connection: Connection) -> Sorted:
+            delivered = confirm(connection, result.delivered)
+            dead = [
+                (announcement, reason)
+                for announcement, reason in result.dead
+                if bury(connection, announcement, reason, failed_at_ms)
+            ]
+            settled = {*delivered, *(announcement for announcement, _ in dead)}
+            # Those another relay has settled: what was sent here may have been older.
+            announce_absent(connection, [one for one in announcements if one not in settled])
+            return result._replace(delivered=delivered, dead=dead)
+
+        settled = self._store.transact(work)
+        for announcement in settled.delivered:
             metrics.DELIVERED.labels(announcement.index_name).inc()
-        for announcement, reason in result.dead:
+        for announcement, reason in settled.dead:
             metrics.REJECTED.labels(announcement.index_name).inc()
             log.error("document_rejected", key=announcement.key, reason=reason)
-            self._depth_due_s, self._has_dead = 0.0, True
-        if result.delivered:
-            log.debug("delivered", announcements=len(result.delivered))
+            self._depth_due_s = 0.0
+        if settled.delivered:
+            log.debug("delivered", announcements=len(settled.delivered))
+        return len(settled.delivered) + len(settled.dead)
 
     def _measure_depth(self) -> None:
         if time.monotonic() < self._depth_due_s:
@@ -159,13 +174,12 @@ class Relay:
         metrics.WAITING.set(waiting)
         metrics.LAG_SECONDS.set(max(age_ms, 0) / 1000)
         metrics.DEAD_LETTERS.set(dead)
-        self._has_dead = dead > 0
         self._depth_due_s = time.monotonic() + _DEPTH_EVERY_S
 
     def _report_problem(self, problem: str | None) -> None:
         if problem != self.problem:
             if problem is None:
-                log.info("relay_delivering")
+                log.info("relay_ready")
             else:
                 log.warning("relay_waiting", reason=problem)
         self.problem = problem

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from elasticsearch import Elasticsearch
 
+from forecast_sink import metrics
 from forecast_sink.cluster import open_cluster, reaching
 from forecast_sink.relay import Relay
 from forecast_sink.settings import SinkSettings
@@ -15,10 +17,13 @@ from market.errors import ExchangeUnavailable, KlinecastError
 from market.exchange_time import time_fetcher
 from market.health import Readiness, serve_health
 from market.log import get_logger
-from market.store import Store, open_store
+from market.store import open_store
+from market.store.leases import KeptLease
 
 log = get_logger()
 
+#: Of all relays on a store, who has this delivers.
+_LEASE = "relay"
 #: A request under way at SIGTERM may be given up: what it carries is still in the outbox.
 _PATIENCE_S = 8.0
 _MEASURE_EVERY_S = 30.0
@@ -36,18 +41,26 @@ def run_relay(settings: SinkSettings, stop: threading.Event) -> None:
     client = open_cluster(settings.elasticsearch_url.get_secret_value())
     clock = ExchangeClock()
     relay = Relay(store, client, settings.steps, clock)
+    lease = KeptLease(store, _LEASE)
+    metrics.LEASE_HELD.set_function(lambda: lease.is_held)
     readiness = Readiness(
         {
             "store": lambda: store.ping(),
             "elasticsearch": lambda: _elasticsearch_problem(client),
             "relay": lambda: relay.problem,
-        }
+        },
+        notes={"lease": lambda: lease.standing_by},
     )
     server = serve_health(settings.host, settings.port, readiness)
     log.info("relay_started", port=server.server_address[1])
     _start_clock(clock, settings.history_url, stop)
     try:
-        _run_threads(relay, store, client, settings, stop)
+        _run_threads(
+            lambda: relay.run(stop, lease),
+            lambda: keep_window(store, client, settings.klines, lease, stop),
+            lease,
+            stop,
+        )
     finally:
         server.shutdown()
         server.server_close()
@@ -55,27 +68,27 @@ def run_relay(settings: SinkSettings, stop: threading.Event) -> None:
 
 
 def _run_threads(
-    relay: Relay, store: Store, client: Elasticsearch, settings: SinkSettings, stop: threading.Event
+    relay: Callable[[], None], window: Callable[[], None], lease: KeptLease, stop: threading.Event
 ) -> None:
     ended = threading.Event()
     failures: list[Exception] = []
 
     def work() -> None:
         try:
-            relay.run(stop)
+            relay()
         except Exception as error:  # noqa: BLE001  the thread's outermost loop; raised again below
             failures.append(error)
         finally:
             ended.set()
             stop.set()
 
+    lease.start()
     threading.Thread(target=work, name="relay", daemon=True).start()
-    window = threading.Thread(
-        target=keep_window, args=(store, client, settings.klines, stop), name="window", daemon=True
-    )
-    window.start()
+    threading.Thread(target=window, name="window", daemon=True).start()
     stop.wait()
-    ended.wait(_PATIENCE_S)
+    if ended.wait(_PATIENCE_S):
+        # Only now: while a request is under way nobody else is to send.
+        lease.release()
     if failures:
         raise failures[0]
 

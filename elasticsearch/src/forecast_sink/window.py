@@ -14,6 +14,7 @@ from market.errors import KlinecastError, ServiceUnavailable
 from market.interval import Interval
 from market.log import get_logger
 from market.store import Store
+from market.store.leases import KeptLease
 from market.store.symbols import Series, read_extents
 from market.times import format_time
 
@@ -23,9 +24,13 @@ _EVERY_S = 600.0
 _PAGE = 1000
 
 
-def keep_window(store: Store, client: Elasticsearch, klines: int, stop: threading.Event) -> None:
-    """Remove what has left the window every ten minutes until `stop` is set."""
+def keep_window(
+    store: Store, client: Elasticsearch, klines: int, lease: KeptLease, stop: threading.Event
+) -> None:
+    """Remove what has left the window every ten minutes, while the lease is held, until `stop`."""
     while not stop.wait(_EVERY_S):
+        if not lease.is_held:
+            continue
         try:
             removed = trim_klines(store, client, klines)
         except KlinecastError as error:

@@ -22,20 +22,25 @@ Check = Callable[[], str | None]
 
 
 class Readiness:
-    """The dependencies of a process, asked on every request."""
+    """The dependencies of a process, asked on every request.
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    `notes` are told beside them and may say what they like: the process is ready all the same.
+    """
+
+    def __init__(self, checks: Mapping[str, Check], notes: Mapping[str, Check] | None = None):
         self._checks = dict(checks)
+        self._notes = dict(notes or {})
 
     def report(self) -> tuple[bool, dict[str, str]]:
-        """Return whether all is there, and per dependency "ok" or the reason."""
+        """Return whether all is there, and per dependency and note "ok" or the reason."""
         answers: dict[str, str] = {}
         for name, check in self._checks.items():
             try:
                 answers[name] = check() or "ok"
             except KlinecastError as error:
                 answers[name] = error.detail
-        return all(answer == "ok" for answer in answers.values()), answers
+        ready = all(answer == "ok" for answer in answers.values())
+        return ready, answers | {name: note() or "ok" for name, note in self._notes.items()}
 
 
 def readiness_body(readiness: Readiness) -> tuple[int, bytes]:

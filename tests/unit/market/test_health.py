@@ -56,6 +56,14 @@ def test_dependency_that_raises_is_not_ready() -> None:
     assert Readiness({"store": _away}).report() == (False, {"store": "the store does not answer"})
 
 
+def test_note_is_told_and_hinders_nothing() -> None:
+    notes = {"lease": lambda: "standing by", "mood": lambda: None}
+
+    told = Readiness({"store": lambda: None}, notes=notes).report()
+
+    assert told == (True, {"store": "ok", "lease": "standing by", "mood": "ok"})
+
+
 def test_prober_that_gives_up_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
     asked, given_up, answered = threading.Event(), threading.Event(), threading.Event()
 

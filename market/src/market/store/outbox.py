@@ -11,16 +11,18 @@ import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, literal_column, or_, select
 from sqlalchemy.dialects import mysql, sqlite
 
 from market.interval import Interval
 from market.store import tables as t
 from market.store.symbols import Series
-from market.store.upsert import upsert
+from market.store.upsert import insert_absent
 
 _SEPARATOR = "|"
 _LARGEST_STAMP = 2**63 - 1
+#: Keys in one statement.
+_SLICE = 500
 
 
 class Announcement(NamedTuple):
@@ -87,26 +89,71 @@ def read_outbox(connection: Connection, limit: int) -> list[Announcement]:
     return [Announcement(*row) for row in connection.execute(query)]
 
 
-def confirm(connection: Connection, delivered: Sequence[Announcement]) -> int:
-    """Delete announcements that nobody repeated since they were read; return how many."""
-    deleted = 0
-    for start in range(0, len(delivered), 500):
-        o = t.outbox.c
-        same = [
-            and_(
-                o.index == a.index_name,
-                o.key == a.key,
-                o.changed_at_ms == a.changed_at_ms,
-                o.stamp == a.stamp,
-            )
-            for a in delivered[start : start + 500]
-        ]
-        deleted += connection.execute(t.outbox.delete().where(or_(*same))).rowcount
-    return deleted
+def confirm(connection: Connection, delivered: Sequence[Announcement]) -> list[Announcement]:
+    """Delete announcements that are still as they were read, and dead letters of their keys.
+
+    Returns those it deleted. The others were announced again, and wait, or another relay
+    was quicker.
+    """
+    confirmed: list[Announcement] = []
+    for start in range(0, len(delivered), _SLICE):
+        confirmed += _confirm_slice(connection, delivered[start : start + _SLICE])
+    return confirmed
 
 
-def bury(connection: Connection, letter: Announcement, reason: str, failed_at_ms: int) -> None:
-    """Move an announcement that Elasticsearch refused for good to the dead letters."""
+def _confirm_slice(connection: Connection, delivered: Sequence[Announcement]) -> list[Announcement]:
+    o = t.outbox.c
+    named = select(o.index, o.key, o.changed_at_ms, o.stamp).where(
+        _keyed(t.outbox, [(a.index_name, a.key) for a in delivered])
+    )
+    # Locked, so that nobody can announce one of them again before it is deleted.
+    present = {Announcement(*row) for row in connection.execute(named.with_for_update())}
+    same = [announcement for announcement in delivered if announcement in present]
+    if same:
+        keys = [(a.index_name, a.key) for a in same]
+        connection.execute(t.outbox.delete().where(_keyed(t.outbox, keys)))
+        # What is delivered after all is dead no longer.
+        connection.execute(t.dead_letters.delete().where(_keyed(t.dead_letters, keys)))
+    return same
+
+
+def _keyed(table: Table, keys: Sequence[tuple[str, str]]) -> ColumnElement[bool]:
+    c = table.c
+    return or_(*(and_(c.index == index, c.key == key) for index, key in keys))
+
+
+def announce_absent(connection: Connection, announcements: Sequence[Announcement]) -> None:
+    """Announce once more those of which no announcement waits."""
+    rows = [
+        {
+            "index": announcement.index_name,
+            "key": announcement.key,
+            "changed_at_ms": announcement.changed_at_ms,
+            "stamp": _draw_stamp(),
+        }
+        for announcement in announcements
+    ]
+    if rows:
+        insert_absent(connection, t.outbox, rows)
+
+
+class DeadLetter(NamedTuple):
+    """An announcement that Elasticsearch refused for good, with its stamp, why and when."""
+
+    index_name: str
+    key: str
+    reason: str
+    failed_at_ms: int
+    stamp: int
+
+
+def bury(connection: Connection, letter: Announcement, reason: str, failed_at_ms: int) -> bool:
+    """Move an announcement that Elasticsearch refused for good to the dead letters.
+
+    Returns whether it did: one that is not as it was read any more is left alone.
+    """
+    if not confirm(connection, [letter]):
+        return False
     row = {
         "index": letter.index_name,
         "key": letter.key,
@@ -114,37 +161,40 @@ def bury(connection: Connection, letter: Announcement, reason: str, failed_at_ms
         "failed_at_ms": failed_at_ms,
         "stamp": letter.stamp,
     }
-    upsert(connection, t.dead_letters, [row], key=("index", "key"))
-    confirm(connection, [letter])
+    connection.execute(t.dead_letters.insert().values(row))
+    return True
 
 
-def read_dead_letters(connection: Connection, limit: int = 1000) -> list[tuple[str, str, str, int]]:
-    """Return (index, key, reason, failed_at_ms) of the dead letters, newest first."""
+def read_dead_letters(connection: Connection, limit: int | None = None) -> list[DeadLetter]:
+    """Return the dead letters, newest first."""
     d = t.dead_letters.c
     query = (
-        select(d.index, d.key, d.reason, d.failed_at_ms)
+        select(d.index, d.key, d.reason, d.failed_at_ms, d.stamp)
         .order_by(d.failed_at_ms.desc(), d.key)
         .limit(limit)
     )
-    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+    return [DeadLetter(*row) for row in connection.execute(query)]
 
 
 def retry_dead_letters(
-    connection: Connection, letters: Sequence[tuple[str, str]], changed_at_ms: int
+    connection: Connection, letters: Sequence[DeadLetter], changed_at_ms: int
 ) -> int:
-    """Announce dead letters, given as (index, key), once more; return how many there were."""
-    for index in sorted({index for index, _ in letters}):
-        keys = [key for name, key in letters if name == index]
+    """Announce dead letters once more; return how many there were."""
+    for index in sorted({letter.index_name for letter in letters}):
+        keys = [letter.key for letter in letters if letter.index_name == index]
         announce(connection, index, keys, changed_at_ms)
     return drop_dead_letters(connection, letters)
 
 
-def drop_dead_letters(connection: Connection, letters: Sequence[tuple[str, str]]) -> int:
-    """Forget dead letters, given as (index, key); return how many there were."""
+def drop_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) -> int:
+    """Forget dead letters that are still as they were read; return how many there were."""
     d = t.dead_letters.c
     dropped = 0
-    for start in range(0, len(letters), 500):
-        these = [and_(d.index == i, d.key == k) for i, k in letters[start : start + 500]]
+    for start in range(0, len(letters), _SLICE):
+        these = [
+            and_(d.index == letter.index_name, d.key == letter.key, d.stamp == letter.stamp)
+            for letter in letters[start : start + _SLICE]
+        ]
         dropped += connection.execute(t.dead_letters.delete().where(or_(*these))).rowcount
     return dropped
 

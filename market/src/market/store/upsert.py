@@ -31,6 +31,17 @@ def upsert(
     connection.execute(statement.on_duplicate_key_update(values), list(rows))
 
 
+def insert_absent(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows whose primary key is not there; leave those alone that are."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(sqlite.insert(table).on_conflict_do_nothing(), list(rows))
+        return
+    # Not INSERT IGNORE, which keeps silent about much else.
+    same = next(iter(table.primary_key.columns))
+    statement = mysql.insert(table).on_duplicate_key_update({same.name: same})
+    connection.execute(statement, list(rows))
+
+
 def upsert_from_select(
     connection: Connection, table: Table, names: Sequence[str], rows: Select[Any]
 ) -> int:
