@@ -176,6 +176,7 @@ def test_status_tells_what_runs_and_how_fresh_it_is(demo: Demo) -> None:
     assert ready == {"supervisor": None, **dict.fromkeys(SERVICES, True)}
     series = {(one["symbol"], one["interval"]): one for one in status["series"]}
     assert series["BTCUSDT", "1h"]["newest_cutoff_ms"] is not None
+    assert series["BTCUSDT", "1h"]["forecasts"] >= 1
     assert series["BTCUSDT", "1h"]["lag_ms"] < 2 * 3_600_000
 
 

@@ -69,6 +69,14 @@ def fetch_newest_forecast(history_url: str, symbol: str, interval: str) -> dict[
     return newest
 
 
+def fetch_forecast_counts(models_url: str) -> dict[tuple[str, str], int] | None:
+    """Return how many forecasts are kept by symbol and interval, None without an answer."""
+    page = fetch_json(f"{models_url}/v1/ledger")
+    if not isinstance(page, dict):
+        return None
+    return {(one["symbol"], one["interval"]): one["forecasts"] for one in page.get("series", [])}
+
+
 def fetch_trainings(history_url: str, symbol: str, interval: str) -> list[Training]:
     """Return the training jobs of a series, newest first; none when the API does not answer."""
     page = fetch_json(f"{history_url}/v1/jobs", kind="training")

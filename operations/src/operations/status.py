@@ -10,14 +10,21 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from market.settings import UniverseSettings
 from operations.mode import Platform, ServiceReport
-from operations.probe import fetch_json, fetch_newest_forecast
+from operations.probe import fetch_forecast_counts, fetch_json, fetch_newest_forecast
+from operations.settings import OperateSettings
 from operations.state import Mode
+
+#: Columns the widest table takes.
+_WIDTH = 120
 
 
 class SeriesStatus(BaseModel):
-    """How fresh one series is. Times in ms, `lag_ms` behind the exchange's clock."""
+    """How fresh one series is. Times in ms, `lag_ms` behind the exchange's clock.
+
+    `watermark_ms` is the newest open time below which no unexplained gap remains, `forecasts`
+    how many are kept, of all models; it is not known while the model API does not answer.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,7 +32,9 @@ class SeriesStatus(BaseModel):
     interval: str
     klines: int
     last_open_ms: int
+    watermark_ms: int | None
     lag_ms: int
+    forecasts: int | None
     newest_forecast_id: str | None
     newest_cutoff_ms: int | None
     model: str | None
@@ -46,7 +55,7 @@ class Status(BaseModel):
 
 
 def build_status(
-    platform: Platform, settings: UniverseSettings, *, mode: Mode, demo: bool
+    platform: Platform, settings: OperateSettings, *, mode: Mode, demo: bool
 ) -> Status:
     """Ask the services, and the history API for the data."""
     services = platform.report(demo=demo)
@@ -65,29 +74,34 @@ def build_status(
     )
 
 
-def _series(history_url: str, settings: UniverseSettings) -> list[SeriesStatus]:
+def _series(history_url: str, settings: OperateSettings) -> list[SeriesStatus]:
     page = fetch_json(f"{history_url}/v1/symbols")
     if not isinstance(page, dict):
         return []
+    counts = fetch_forecast_counts(f"http://127.0.0.1:{settings.models_port}")
     found: list[SeriesStatus] = []
     for symbol in page.get("symbols", []):
         if not settings.symbols.admits(symbol["symbol"], symbol["quote_asset"]):
             continue
         for series in symbol["series"]:
-            forecast = fetch_newest_forecast(history_url, symbol["symbol"], series["interval"])
-            found.append(_one_series(symbol["symbol"], series, forecast))
+            name = symbol["symbol"], series["interval"]
+            forecast = fetch_newest_forecast(history_url, *name)
+            count = None if counts is None else counts.get(name, 0)
+            found.append(_one_series(symbol["symbol"], series, forecast, count))
     return found
 
 
 def _one_series(
-    symbol: str, series: dict[str, Any], forecast: dict[str, Any] | None
+    symbol: str, series: dict[str, Any], forecast: dict[str, Any] | None, count: int | None
 ) -> SeriesStatus:
     return SeriesStatus(
         symbol=symbol,
         interval=series["interval"],
         klines=series["count"],
         last_open_ms=series["last_open_ms"],
+        watermark_ms=series["watermark_ms"],
         lag_ms=series["lag_ms"],
+        forecasts=count,
         newest_forecast_id=None if forecast is None else forecast["forecast_id"],
         newest_cutoff_ms=None if forecast is None else forecast["cutoff_ms"],
         model=None if forecast is None else forecast["model"],
@@ -101,7 +115,9 @@ def write_status(status: Status) -> None:
 
 def render_status(status: Status) -> None:
     """Write the status as tables to stdout."""
-    console = Console(file=sys.stdout, highlight=False)
+    # Without a terminal no width is known: lines are then as long as the tables.
+    width = None if sys.stdout.isatty() else _WIDTH
+    console = Console(file=sys.stdout, highlight=False, width=width)
     kind = "DEMO" if status.demo else "live data"
     ended = ", the recorded data have ended" if status.demo_ended else ""
     console.print(f"{status.mode} mode, {kind}{ended}", markup=False)
@@ -118,12 +134,14 @@ def render_status(status: Status) -> None:
     if not status.series:
         console.print("No series to show: the history API does not answer or holds none yet.")
         return
-    series = Table("series", "klines", "behind", "forecast from", "model")
+    series = Table("series", "klines", "whole up to", "behind", "forecasts", "newest from", "model")
     for row in status.series:
         series.add_row(
             f"{row.symbol} {row.interval}",
             f"{row.klines:,}",
+            "" if row.watermark_ms is None else show_time(row.watermark_ms),
             show_duration(row.lag_ms),
+            "?" if row.forecasts is None else f"{row.forecasts:,}",
             "none yet" if row.newest_cutoff_ms is None else show_time(row.newest_cutoff_ms),
             row.model or "",
         )

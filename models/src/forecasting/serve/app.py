@@ -11,10 +11,10 @@ from fastapi import FastAPI, Query, Response
 
 from forecasting.desk import Desk, SeriesName
 from forecasting.jobs import KIND, submit_training
-from forecasting.serve.catalogue import list_known_models, list_models
+from forecasting.serve.catalogue import count_forecasts, list_known_models, list_models
 from forecasting.serve.forecaster import Forecaster
 from forecasting.serve.scheduler import Scheduler
-from forecasting.serve.shapes import ModelPage
+from forecasting.serve.shapes import LedgerPage, ModelPage
 from market.api import install_manners
 from market.errors import NotFound
 from market.forecast import Forecast, ForecastRequest, TrainingRequest
@@ -106,6 +106,11 @@ def _add_forecasts(
             [Interval.parse(interval)] if interval else [i for s, i in followed if s == name]
         )
         return list_models(desk, [(name, one) for one in intervals])
+
+    @app.get("/v1/ledger", tags=["forecasts"])
+    def get_ledger() -> LedgerPage:
+        """Tell how many forecasts are kept of each series, and the newest one's cutoff."""
+        return count_forecasts(desk)
 
     @app.post("/v1/forecasts", tags=["forecasts"])
     def post_forecast(request: ForecastRequest) -> Response:

@@ -1,14 +1,15 @@
-"""What is published for each series, with champions and score cards."""
+"""What is published for each series, with champions and score cards, and what was forecast."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from forecasting.desk import Desk, SeriesName
-from forecasting.serve.shapes import ModelPage, ModelShape, SeriesModels
+from forecasting.serve.shapes import LedgerPage, ModelPage, ModelShape, SeriesLedger, SeriesModels
 from market.interval import Interval
 from market.shapes import ChampionShape
 from market.store.champions import read_champion
+from market.store.ledger_extents import read_ledger_extents
 from market.store.score_ledger import read_score_cards
 from market.store.symbols import find_series, read_symbols
 
@@ -27,6 +28,23 @@ def list_known_models(desk: Desk, series: Iterable[SeriesName]) -> ModelPage:
     with desk.store.read() as connection:
         known = {symbol.symbol for _, symbol in read_symbols(connection)}
     return list_models(desk, [one for one in series if one[0] in known])
+
+
+def count_forecasts(desk: Desk) -> LedgerPage:
+    """Return how many forecasts are kept of every series."""
+    with desk.store.read() as connection:
+        extents = read_ledger_extents(connection)
+    return LedgerPage(
+        series=[
+            SeriesLedger(
+                symbol=extent.series.symbol,
+                interval=extent.series.interval.value,
+                forecasts=extent.forecasts,
+                newest_cutoff_ms=extent.newest_cutoff_ms,
+            )
+            for extent in extents
+        ]
+    )
 
 
 def _series(desk: Desk, symbol: str, interval: Interval) -> SeriesModels:

@@ -29,3 +29,18 @@ class ModelPage(Shape):
     """The answer of `GET /v1/models`."""
 
     series: list[SeriesModels]
+
+
+class SeriesLedger(Shape):
+    """How many forecasts of a series are kept, of all models, and the newest one's cutoff."""
+
+    symbol: str
+    interval: str
+    forecasts: int
+    newest_cutoff_ms: int
+
+
+class LedgerPage(Shape):
+    """The answer of `GET /v1/ledger`: every series that was ever forecast."""
+
+    series: list[SeriesLedger]
