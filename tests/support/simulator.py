@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from market.interval import Interval
@@ -30,6 +31,17 @@ class Simulator(NamedTuple):
     def stream_url(self) -> str:
         """Return the host of the streams."""
         return self.url.replace("http://", "ws://", 1)
+
+    def control(self, what: str, **asked: object) -> dict[str, Any]:
+        """Turn one of its controls, `faults`, `clock` or `requests`; return what it says then."""
+        answer = httpx.post(f"{self.url}/simulator/{what}", json=asked).raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def totals(self) -> dict[str, int]:
+        """Return what its clients did so far."""
+        totals: dict[str, int] = httpx.get(f"{self.url}/simulator/requests").json()["totals"]
+        return totals
 
     @property
     def environment(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from binance_simulator.clock import SimulatedClock
 from binance_simulator.state import write_state
@@ -26,6 +27,9 @@ STATE_EVERY_S = 1.0
 #: Binance pings a stream that often and drops one that does not answer for a minute.
 PING_EVERY_S = 20
 PONG_WITHIN_S = 60
+#: Bytes of the first line of a request; more streams than fit are subscribed to afterwards.
+MAX_REQUEST_LINE = 8192
+_URI_TOO_LONG = b"HTTP/1.1 414 URI Too Long\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -57,7 +61,9 @@ def serve(
             log_level="warning",
             access_log=False,
             lifespan="off",
-            ws="websockets-sansio",
+            ws=_StreamProtocol,
+            # Binance's streams come uncompressed.
+            ws_per_message_deflate=False,
             ws_ping_interval=PING_EVERY_S,
             ws_ping_timeout=PONG_WITHIN_S,
             timeout_graceful_shutdown=1,
@@ -107,6 +113,17 @@ def _keep(clock: SimulatedClock, state: Path) -> None:
         write_state(state, clock.now_ms())
     except OSError as error:
         log.error("state_not_written", path=str(state), reason=str(error))
+
+
+class _StreamProtocol(WebSocketsSansIOProtocol):
+    """Refuses an address that is too long, where the library would let the client wait."""
+
+    def data_received(self, data: bytes) -> None:
+        if not self.handshake_initiated and len(data.partition(b"\r\n")[0]) > MAX_REQUEST_LINE:
+            self.transport.write(_URI_TOO_LONG)
+            self.transport.close()
+            return
+        super().data_received(data)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
