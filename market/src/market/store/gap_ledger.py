@@ -8,8 +8,9 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from market.gaps import Cause, Gap, Range, join_gaps, subtract_ranges
+from market.interval import Interval
 from market.store import tables as t
-from market.store.symbols import Series
+from market.store.symbols import VENUE, Series
 from market.store.upsert import upsert
 
 
@@ -140,3 +141,20 @@ def read_gap_history(connection: Connection, series: Series) -> list[LedgerGap]:
         )
         for row in connection.execute(query)
     ]
+
+
+def read_open_gaps(connection: Connection, *, venue: str = VENUE) -> dict[Series, list[Gap]]:
+    """Return the unresolved gaps of every series of a venue that has any."""
+    g, s = t.gaps.c, t.symbols.c
+    query = (
+        select(g.symbol_id, s.symbol, g.interval_id, g.start_ms, g.end_ms, g.cause)
+        .join(t.symbols, s.id == g.symbol_id)
+        .where(s.venue == venue, g.resolved_ms.is_(None))
+        .order_by(g.symbol_id, g.interval_id, g.start_ms)
+    )
+    found: dict[Series, list[Gap]] = {}
+    for row in connection.execute(query):
+        series = Series(row.symbol_id, row.symbol, Interval.from_number(row.interval_id), venue)
+        gap = Gap(row.start_ms, row.end_ms, Cause(row.cause))
+        found.setdefault(series, []).append(gap)
+    return {series: join_gaps(gaps) for series, gaps in found.items()}

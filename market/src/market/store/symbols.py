@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select, union
 
 from market.errors import NotFound
 from market.interval import Interval
@@ -166,6 +166,41 @@ def read_extents(connection: Connection, *, venue: str = VENUE) -> list[SeriesEx
         .order_by(t.symbols.c.symbol, counted.c.interval_id)
     )
     return [_extent(row, venue) for row in connection.execute(query)]
+
+
+class SeriesBounds(NamedTuple):
+    """The first and the newest stored open time of a series."""
+
+    series: Series
+    first_open_ms: int
+    newest_open_ms: int
+
+
+def read_bounds(connection: Connection, *, venue: str = VENUE) -> list[SeriesBounds]:
+    """Return the bounds of every series of a venue that holds a kline.
+
+    Unlike `read_extents` it counts no rows: each bound is one look into an index.
+    """
+    k, s = t.klines, t.symbols.c
+    loaded = union(
+        select(t.watermarks.c.symbol_id, t.watermarks.c.interval_id),
+        select(t.gaps.c.symbol_id, t.gaps.c.interval_id),
+        select(t.ingest_batches.c.symbol_id, t.ingest_batches.c.interval_id),
+    ).subquery()
+    of_it = (k.c.symbol_id == loaded.c.symbol_id) & (k.c.interval_id == loaded.c.interval_id)
+    first = select(func.min(k.c.open_time_ms)).where(of_it).scalar_subquery()
+    newest = select(func.max(k.c.open_time_ms)).where(of_it).scalar_subquery()
+    query = (
+        select(loaded.c.symbol_id, loaded.c.interval_id, s.symbol, first, newest)
+        .join(t.symbols, s.id == loaded.c.symbol_id)
+        .where(s.venue == venue)
+        .order_by(s.symbol, loaded.c.interval_id)
+    )
+    return [
+        SeriesBounds(Series(row[0], row[2], Interval.from_number(row[1]), venue), row[3], row[4])
+        for row in connection.execute(query)
+        if row[3] is not None
+    ]
 
 
 def _extent(row: Row[tuple[object, ...]], venue: str) -> SeriesExtent:
