@@ -19,12 +19,12 @@ from market.gaps import (
 from market.interval import Interval
 from market.store import Store
 from market.store.gap_ledger import read_gaps, write_gaps
-from market.store.klines import read_klines, read_newest_open, read_open_times
+from market.store.klines import count_klines, read_klines, read_newest_open, read_open_times
 from market.store.symbols import Series, lock_symbol, read_watermark, write_watermark
 from populate_base.causes import Knowledge, name_causes
 
-#: Slots looked at in one query, so that years of 1m klines need little memory.
-_SCAN_SLOTS = 50_000
+#: Slots looked at in one query: where klines are missing, so many open times are read.
+_SCAN_SLOTS = 20_000
 
 
 class Extent(NamedTuple):
@@ -70,10 +70,12 @@ def settle(
     parts: Sequence[Range],
     now_ms: int,
     knowledge: Knowledge,
+    present: Sequence[Range] = (),
 ) -> list[Range]:
     """Make ledger and watermark say what of `parts` is missing and why, in one transaction.
 
-    A gap ends at a present kline: after the newest stored one nothing is called a gap.
+    A gap ends at a present kline: after the newest stored one nothing is called a gap. Of
+    `present` the caller has just stored every slot: it is not looked at again.
 
     Returns:
         The missing ranges of `parts` worth a request, ascending, those after the newest
@@ -86,7 +88,10 @@ def settle(
         end_ms = 0 if extent is None else series.interval.close_of(extent.newest_open_ms) + 1
         unexplained: list[Range] = []
         for part in parts:
-            missing = _scan(connection, series, part)
+            unsure = subtract_ranges([part], present)
+            missing = merge_ranges(
+                hole for span in unsure for hole in _scan(connection, series, span)
+            )
             ledger = read_gaps(connection, series, *part)
             gaps = name_causes(missing, ledger, end_ms, knowledge)
             write_gaps(connection, series, part, gaps, now_ms)
@@ -106,11 +111,17 @@ def _set_watermark(connection: Connection, series: Series, extent: Extent, end_m
 
 
 def _scan(connection: Connection, series: Series, span: Range) -> list[Range]:
+    """Return what is missing, from counts where nothing is, else from the open times."""
+    interval = series.interval
     missing: list[Range] = []
-    for part in _chunks(series.interval, span):
-        opens = read_open_times(connection, series, *part)
-        missing += find_missing(series.interval, *part, opens)
-    return merge_ranges(missing)
+    for part in _chunks(interval, span):
+        rows, irregular = count_klines(connection, series, *part)
+        if rows == 0:
+            missing.append(part)
+        elif rows != interval.count(*part) or irregular:
+            opens = read_open_times(connection, series, *part)
+            missing += find_missing(interval, *part, opens)
+    return missing
 
 
 def _chunks(interval: Interval, span: Range) -> Iterator[Range]:

@@ -6,10 +6,7 @@ milliseconds, numbers with the digits Binance wrote.
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,22 +17,14 @@ from market.gaps import Range
 from market.interval import Interval
 from market.kline import Kline, check_kline
 from market.store.symbols import Symbol
-from populate_base.archive_file import ArchiveFile
 
-_NUMBER = r"(\d{1,20}(?:\.\d{1,8})?)"
-_TIME = r"(\d{1,17})"
+_NUMBER = r"([0-9]{1,20}(?:\.[0-9]{1,8})?)"
+_TIME = r"([0-9]{1,17})"
 _LINE = re.compile(
-    ",".join([_TIME, *[_NUMBER] * 5, _TIME, _NUMBER, r"(\d{1,15})", *[_NUMBER] * 2, _NUMBER])
+    ",".join([_TIME, *[_NUMBER] * 5, _TIME, _NUMBER, r"([0-9]{1,15})", *[_NUMBER] * 2, _NUMBER])
 )
 #: Milliseconds reach this in the year 5138, microseconds passed it in 1973.
-_FIRST_MICROSECONDS = 100_000_000_000_000
-#: More than any row of twelve fields takes.
-_MAX_ROW_BYTES = 400
-
-
-def max_file_bytes(file: ArchiveFile) -> int:
-    """Return a size no honest file of that range reaches, zipped or not."""
-    return file.slots * _MAX_ROW_BYTES + 65_536
+FIRST_MICROSECONDS = 100_000_000_000_000
 
 
 def to_milliseconds(time: int) -> int:
@@ -43,44 +32,13 @@ def to_milliseconds(time: int) -> int:
 
     The unit is told by each value itself, since files may mix both.
     """
-    return time // 1000 if time >= _FIRST_MICROSECONDS else time
+    return time // 1000 if time >= FIRST_MICROSECONDS else time
 
 
-def parse_archive_zip(content: bytes, file: ArchiveFile) -> list[Kline]:
-    """Return the klines of an archive file, ascending, checked row by row.
-
-    A header line and repeated identical rows are skipped. Off-grid klines stay as they are.
-
-    Raises:
-        DataError: the zip is damaged or too large, or a row is not a kline of that file.
-    """
-    text = _unzip(content, file)
-    lines = text.splitlines()
-    if lines and not lines[0][:1].isdigit():
-        del lines[0]
-    klines: list[Kline] = []
-    for number, line in enumerate(lines, start=1):
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise DataError(f"{file.name}: row {number} is not a kline: {line[:120]!r}")
-        klines.append(_kline(match.groups()))
-    return check_klines(klines, file.span, file.name)
-
-
-def _unzip(content: bytes, file: ArchiveFile) -> str:
-    limit = max_file_bytes(file)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            if len(names) != 1:
-                raise DataError(f"{file.name} holds {len(names)} files; expected one CSV")
-            with archive.open(names[0]) as member:
-                body = member.read(limit + 1)
-        if len(body) > limit:
-            raise DataError(f"{file.name} unpacks to more than {limit} bytes")
-        return body.decode("ascii")
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
-        raise DataError(f"{file.name} is damaged: {error}") from error
+def parse_line(line: bytes) -> Kline | None:
+    """Return the kline of one line of an archive file, `None` where it is not one."""
+    match = _LINE.fullmatch(line.decode("ascii", "replace"))
+    return None if match is None else _kline(match.groups())
 
 
 def _kline(fields: Sequence[str]) -> Kline:
@@ -97,23 +55,31 @@ def check_klines(klines: Sequence[Kline], span: Range, origin: str) -> list[Klin
     """
     checked: list[Kline] = []
     for kline in klines:
-        try:
-            check_kline(kline)
-        except DataError as error:
-            raise DataError(f"{origin}: {error.detail}") from None
-        if not span.start_ms <= kline.open_time_ms < span.end_ms:
-            raise DataError(
-                f"{origin}: kline {kline.open_time_ms} does not open in"
-                f" [{span.start_ms}, {span.end_ms})"
-            )
-        if checked and kline.open_time_ms <= checked[-1].open_time_ms:
-            if kline == checked[-1]:
-                continue
-            raise DataError(
-                f"{origin}: kline {kline.open_time_ms} follows {checked[-1].open_time_ms}"
-            )
-        checked.append(kline)
+        if not repeats(kline, checked[-1] if checked else None, span, origin):
+            checked.append(kline)
     return checked
+
+
+def repeats(kline: Kline, last: Kline | None, span: Range, origin: str) -> bool:
+    """Check a kline that arrived after `last`; tell whether it is only the same one again.
+
+    Raises:
+        DataError: naming the origin and the rule that the kline breaks.
+    """
+    try:
+        check_kline(kline)
+    except DataError as error:
+        raise DataError(f"{origin}: {error.detail}") from None
+    if not span.start_ms <= kline.open_time_ms < span.end_ms:
+        raise DataError(
+            f"{origin}: kline {kline.open_time_ms} does not open in"
+            f" [{span.start_ms}, {span.end_ms})"
+        )
+    if last is None or kline.open_time_ms > last.open_time_ms:
+        return False
+    if kline == last:
+        return True
+    raise DataError(f"{origin}: kline {kline.open_time_ms} follows {last.open_time_ms}")
 
 
 def parse_rest_row(row: Sequence[Any]) -> Kline:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, cast, func, literal, select
@@ -13,6 +12,10 @@ from market.kline import Kline, exact_kline, is_irregular
 from market.store import tables as t
 from market.store.bulk import KLINE_VALUES, KlineBlock, KlineLines, KlineRow, insert_if_new
 from market.store.engine import Store
+from market.store.kline_batches import Batch as Batch
+from market.store.kline_batches import Source as Source
+from market.store.kline_batches import Written as Written
+from market.store.kline_batches import close_batch, is_archive, open_batch
 from market.store.kline_merge import merge_rows
 from market.store.outbox import announce, kline_key
 from market.store.symbols import Series, lock_symbol
@@ -20,40 +23,8 @@ from market.store.symbols import Series, lock_symbol
 _DECIMALS = frozenset(KLINE_VALUES) - {"close_time_ms", "number_of_trades", "ignore"}
 
 
-class Source(StrEnum):
-    """Where a batch of klines came from."""
-
-    ARCHIVE_MONTHLY = "archive_monthly"
-    ARCHIVE_DAILY = "archive_daily"
-    REST = "rest"
-    WS = "ws"
-    IMPORT = "import"
-
-
-class Batch(NamedTuple):
-    """The provenance of klines that arrived together.
-
-    Attributes:
-        sha256: the file's, in hex.
-        etag: the archive's own mark of the file's content.
-    """
-
-    source: Source
-    url: str
-    fetched_at_ms: int
-    sha256: str | None = None
-    etag: str | None = None
-
-
 #: Klines that are written together: proved lines, or klines in ascending order.
 KlinePart = KlineLines | Sequence[Kline]
-
-
-class Written(NamedTuple):
-    """What a write did: rows that were new, rows whose values changed."""
-
-    inserted: int
-    changed: int
 
 
 def write_klines(
@@ -122,19 +93,13 @@ class _Task(NamedTuple):
 
 def _write(connection: Connection, task: _Task, parts: Iterable[KlinePart]) -> Written:
     lock_symbol(connection, task.series.symbol_id)
-    batch_id = _write_batch(connection, task.series, task.batch)
+    batch_id = open_batch(connection, task.series, task.batch)
     rows = inserted = changed = 0
     for part in parts:
         written = _write_part(connection, task, part, batch_id)
         rows += part.rows if isinstance(part, KlineLines) else len(part)
         inserted, changed = inserted + written.inserted, changed + written.changed
-    b = t.ingest_batches
-    if inserted + changed == 0 and not _is_archive(task.batch.source):
-        # A batch that brought nothing new is worth a row only where it says that a file of
-        # the archive needs no second look.
-        connection.execute(b.delete().where(b.c.id == batch_id))
-    else:
-        connection.execute(b.update().where(b.c.id == batch_id).values(rows=rows))
+    close_batch(connection, task.batch, batch_id, rows, Written(inserted, changed))
     return Written(inserted, changed)
 
 
@@ -182,30 +147,6 @@ def _rows(series: Series, klines: Sequence[Kline], batch_id: int) -> list[KlineR
     return [
         (*head, *kline, int(is_irregular(kline, series.interval)), batch_id) for kline in klines
     ]
-
-
-def _is_archive(source: Source) -> bool:
-    return source in (Source.ARCHIVE_MONTHLY, Source.ARCHIVE_DAILY)
-
-
-def _write_batch(connection: Connection, series: Series, batch: Batch) -> int:
-    result = connection.execute(
-        t.ingest_batches.insert().values(
-            symbol_id=series.symbol_id,
-            interval_id=series.interval.number,
-            source=batch.source.value,
-            url=batch.url,
-            sha256=batch.sha256,
-            fetched_at_ms=batch.fetched_at_ms,
-            rows=0,
-            etag=batch.etag,
-            checked_at_ms=None if batch.etag is None else batch.fetched_at_ms,
-        )
-    )
-    key = result.inserted_primary_key
-    if key is None:
-        raise AssertionError("the engine gave the batch no number")
-    return int(key[0])
 
 
 def _of(series: Series) -> Any:
@@ -276,6 +217,18 @@ def read_open_times(
     return list(connection.execute(query).scalars())
 
 
+def count_klines(
+    connection: Connection, series: Series, start_ms: int, end_ms: int
+) -> tuple[int, int]:
+    """Return how many klines open in [start_ms, end_ms), and how many of them are irregular."""
+    k = t.klines.c
+    query = select(func.count(), func.coalesce(func.sum(k.irregular), 0)).where(
+        _of(series), k.open_time_ms >= start_ms, k.open_time_ms < end_ms
+    )
+    rows, irregular = connection.execute(query).one()
+    return int(rows), int(irregular)
+
+
 def read_newest_open(connection: Connection, series: Series) -> int | None:
     """Return the newest stored open time, `None` for an empty series."""
     query = select(func.max(t.klines.c.open_time_ms)).where(_of(series))
@@ -286,7 +239,7 @@ def read_newest_open(connection: Connection, series: Series) -> int | None:
 def read_ingested_urls(connection: Connection, series: Series) -> dict[str, str | None]:
     """Return the archive files already stored of a series: url -> sha256."""
     b = t.ingest_batches.c
-    archive = [source.value for source in Source if _is_archive(source)]
+    archive = [source.value for source in Source if is_archive(source)]
     query = (
         select(b.url, b.sha256)
         .where(
