@@ -21,6 +21,7 @@ from populate_base.backfill import Backfill, Pace, Sources
 from populate_base.exchange import Exchange
 from populate_base.follow import Follower, FollowPlan
 from populate_base.progress import LoggedProgress
+from populate_base.quarantine import Quarantine
 from populate_base.settings import PopulateSettings
 from populate_base.stream import STREAMS_PER_CONNECTION
 from populate_base.universe import register_series
@@ -44,7 +45,12 @@ def open_sources(settings: PopulateSettings, store: Store) -> Iterator[Sources]:
     with ExitStack() as stack:
         exchange = Exchange(settings.rest_urls, clock, weight, key=settings.key)
         stack.callback(exchange.close)
-        archive = Archive(settings.archive_url, connections=settings.downloads)
+        archive = Archive(
+            settings.archive_url,
+            settings.listing_url,
+            quarantine=Quarantine(settings.state_dir / "quarantine", clock.now_ms),
+            connections=settings.downloads,
+        )
         stack.callback(archive.close)
         yield Sources(exchange, archive, clock)
 
