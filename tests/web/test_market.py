@@ -233,13 +233,19 @@ def test_theme_follows_the_system_until_the_reader_chooses(
     expect(page.get_by_role("button", name="Switch to the dark theme")).to_be_visible()
 
 
-def test_theme_reaches_the_chart(page: Page) -> None:
-    page.get_by_role("button", name="Switch to the dark theme").click()
+@pytest.mark.parametrize("system", ["dark", "light"])
+def test_theme_reaches_chart_and_controls(market_url: str, open_page: Open, system: str) -> None:
+    page = open_page(f"{market_url}/", color_scheme=system).page
+    expect(_headline(page)).to_contain_text("80 % range")
+    if system == "light":
+        page.get_by_role("button", name="Switch to the dark theme").click()
     page.wait_for_timeout(300)
 
     (surface,) = page.evaluate(_COUNT_COLOURS, [[18, 22, 29]])
+    select = page.evaluate("getComputedStyle(document.querySelector('select')).colorScheme")
 
     assert surface > 100_000
+    assert select == ("light dark" if system == "dark" else "dark")
 
 
 def test_page_fits_the_width_of_every_screen(page: Page) -> None:

@@ -87,21 +87,33 @@ const volumeBar = (kline, colours) => ({
   color: `${Number(kline.close) >= Number(kline.open) ? colours.up : colours.down}66`,
 });
 
-// Canvas knows no custom properties: the tokens are read from the stylesheet, as #rrggbb.
+// Canvas knows no custom properties: the tokens are read from an element that wears them.
 function readColours() {
-  const style = getComputedStyle(document.documentElement);
-  const token = (name) => style.getPropertyValue(`--${name}`).trim();
-  return {
-    ink: token("ink"),
-    muted: token("muted"),
-    surface: token("surface"),
-    accent: token("accent"),
-    onAccent: token("on-accent"),
-    up: token("up"),
-    down: token("down"),
-    font: token("font"),
-    fontSize: Math.round(Number.parseFloat(style.fontSize) * 0.75),
+  const wearer = document.documentElement.appendChild(document.createElement("span"));
+  const worn = getComputedStyle(wearer);
+  const colour = (name) => {
+    wearer.style.color = `var(--${name})`;
+    return hex(worn.color);
   };
+  const colours = {
+    ink: colour("ink"),
+    muted: colour("muted"),
+    surface: colour("surface"),
+    accent: colour("accent"),
+    onAccent: colour("on-accent"),
+    up: colour("up"),
+    down: colour("down"),
+    font: worn.getPropertyValue("--font").trim(),
+    fontSize: Math.round(Number.parseFloat(worn.fontSize) * 0.75),
+  };
+  wearer.remove();
+  return colours;
+}
+
+/** Return `rgb(42, 111, 219)` as `#2a6fdb`: an opacity can be written behind it. */
+function hex(rgb) {
+  const parts = rgb.match(/\d+/g).map((part) => Number(part).toString(16).padStart(2, "0"));
+  return `#${parts.join("")}`;
 }
 
 const chartColours = (colours) => ({
