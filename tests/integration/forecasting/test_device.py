@@ -1,5 +1,8 @@
 """A worker that is to use a GPU where there is none ends at start; serving needs no GPU."""
 
+import subprocess
+import sys
+
 import pytest
 import xgboost
 
@@ -8,7 +11,27 @@ from support.history_api import add_series, history_api, new_store
 from support.klines import make_klines
 from support.model_service import Installation, install
 
-KLINES = make_klines(Interval.H1, 1_000)
+KLINES = make_klines(Interval.H1, 4_000)
+
+#: Prints how often each of two trainings was told by xgboost that there is no GPU to use.
+_TRAIN_TWICE = """
+import threading, warnings
+from forecasting.desk import opened_desk
+from forecasting.interruption import go_on
+from forecasting.settings import ModelSettings
+from forecasting.training import Order, run_training
+from market.interval import Interval
+
+told = []
+order = Order("BTCUSDT", Interval.H1, ("xgboost",))
+with opened_desk(ModelSettings(), threading.Event()) as desk:
+    for _ in range(2):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            run_training(desk, order, lambda *_: None, go_on)
+        told.append(sum("changed from GPU to CPU" in str(one.message) for one in caught))
+print(*told)
+"""
 
 
 @pytest.fixture
@@ -46,3 +69,21 @@ def test_unknown_device_is_named(installation: Installation) -> None:
 def test_serving_and_listing_need_no_gpu(installation: Installation) -> None:
     with installation.service():
         assert installation.run("list").returncode == 0
+
+
+def test_a_training_evaluates_and_publishes_with_what_the_setting_says(
+    installation: Installation,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAIN_TWICE],
+        env={"PATH": "", **installation.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+    assert done.returncode == 0, done.stderr
+    evaluated, fitted_again = map(int, done.stdout.split()[-2:])
+    # The second training is not evaluated: it fits once, to publish.
+    assert evaluated > fitted_again > 0

@@ -29,11 +29,7 @@ def lesson() -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_estimator_asks_xgboost_for_the_gpu(lesson) -> None:
     with pytest.warns(UserWarning, match=_NO_GPU):
-        estimator = new_estimator("xgboost", "gpu").fit(*lesson)
-
-    # Predicting is the CPU's; a request for the GPU would warn, and warnings are errors.
-    native = estimator.predict(lesson[0])
-    np.testing.assert_allclose(estimator.export().predict(lesson[0]), native, rtol=1e-5, atol=1e-5)
+        new_estimator("xgboost", "gpu").fit(*lesson)
 
 
 def test_the_walk_forward_passes_the_device_on() -> None:
