@@ -18,7 +18,7 @@ from market.store.kline_batches import Written as Written
 from market.store.kline_batches import close_batch, is_archive, open_batch
 from market.store.kline_merge import merge_rows
 from market.store.outbox import announce, kline_key
-from market.store.symbols import Series, lock_symbol
+from market.store.symbols import VENUE, Series, lock_symbol
 
 _DECIMALS = frozenset(KLINE_VALUES) - {"close_time_ms", "number_of_trades", "ignore"}
 
@@ -116,7 +116,9 @@ def _write_part(connection: Connection, task: _Task, part: KlinePart, batch_id: 
         return Written(0, 0)
     is_empty = task.known_empty or not _holds(connection, series, first_ms, last_ms)
     touched: Sequence[int] = ()
-    announces = task.announce_from_ms is not None and last_ms >= task.announce_from_ms
+    # An announcement names no venue: those of a second one would be taken for the first's.
+    is_announced = task.announce_from_ms is not None and task.series.venue == VENUE
+    announces = is_announced and last_ms >= (task.announce_from_ms or 0)
     if is_empty and insert_if_new(connection, t.klines, rows):
         written = Written(count, 0)
         if announces:
