@@ -21,13 +21,23 @@ from market.exchange_time import time_fetcher
 from market.interval import Interval
 from market.settings import load_settings
 from market.store import Store, open_store
+from market.store.symbols import VENUE
 from market.times import format_time
+from populate_base.audit_commands import add_audit_commands
 from populate_base.backfill import Backfill, Pace, SeriesReport
+from populate_base.file_commands import add_file_commands
 from populate_base.progress import BarProgress, LoggedProgress, ProgressDisplay
 from populate_base.report import render_reports, reports_json
 from populate_base.service import open_sources, run_follow
 from populate_base.settings import PopulateSettings
-from populate_base.status import read_status, status_json, status_table
+from populate_base.status import (
+    read_status,
+    read_weight_status,
+    status_json,
+    status_table,
+    weight_sentence,
+)
+from populate_base.symbol_commands import add_symbol_commands
 from populate_base.universe import register_series
 
 app = typer.Typer(help="Binance klines into the store.", no_args_is_help=True, add_completion=False)
@@ -95,10 +105,13 @@ def status(json: Json = False) -> None:
         clock.measure(time_fetcher(settings.rest_url, timeout_s=2.0))
     with _open_checked(settings) as store:
         statuses = read_status(store, clock)
+        machine_ms = time.time_ns() // 1_000_000
+        weight = read_weight_status(store, VENUE, settings.weight_share, machine_ms)
     if json:
-        _print_json(status_json(statuses))
+        _print_json(status_json(statuses, weight))
     elif statuses:
         _print_table(status_table(statuses))
+        sys.stdout.write(weight_sentence(weight) + "\n")
     else:
         sys.stdout.write("The store holds no kline yet.\n")
 
@@ -160,6 +173,11 @@ def _print_table(table: Table) -> None:
 
 def _print_json(value: object) -> None:
     sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
+
+
+add_audit_commands(app)
+add_file_commands(app)
+add_symbol_commands(app)
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ from market.errors import NotFound
 from market.interval import Interval
 from market.selection import Candidate, SymbolSelection
 from market.store import Store
-from market.store.symbol_states import GONE, write_snapshot
-from market.store.symbols import Series, Symbol, find_series, read_listed, write_symbols
+from market.store.symbol_states import GONE
+from market.store.symbols import Series, Symbol, find_series, write_symbols
+from populate_base.lifecycle import take_snapshot
 from populate_base.renames import find_successor
 from populate_base.source import KlineSource
 
@@ -36,7 +37,7 @@ def register_series(
     names = selection.choose(
         Candidate(one.symbol, one.quote_asset, one.status) for one in known.values()
     )
-    _check_names(names, known)
+    _check_names(names, known, source.venue)
     write_symbols(store, [known[name] for name in names], now_ms, venue=source.venue)
     ordered = sorted(set(intervals), key=lambda i: (i is not Interval.H1, -i.typical_ms))
     with store.read() as connection:
@@ -47,17 +48,7 @@ def register_series(
         ]
 
 
-def take_snapshot(store: Store, source: KlineSource, now_ms: int) -> dict[str, Symbol]:
-    """Keep what the exchange says of all its symbols; return them and those now gone by name.
-
-    Made once a day it is the history of the universe; more often does no harm.
-    """
-    write_snapshot(store, source.fetch_symbols(), now_ms, venue=source.venue)
-    with store.read() as connection:
-        return {symbol.symbol: symbol for _, symbol in read_listed(connection, source.venue)}
-
-
-def _check_names(names: Sequence[str], known: Mapping[str, Symbol]) -> None:
+def _check_names(names: Sequence[str], known: Mapping[str, Symbol], venue: str) -> None:
     if not names:
         raise NotFound(
             "no symbol in trading is selected",
@@ -72,7 +63,8 @@ def _check_names(names: Sequence[str], known: Mapping[str, Symbol]) -> None:
     if successor is not None and known.get(successor.symbol, _NOWHERE).status != GONE:
         hint = f"It was renamed: its klines go on as {successor.symbol}."
     raise NotFound(
-        f"the exchange does not know the symbol{'s' if unknown[1:] else ''} {listed}", hint=hint
+        f"{venue.capitalize()} does not know the symbol{'s' if unknown[1:] else ''} {listed}",
+        hint=hint,
     )
 
 

@@ -1,0 +1,116 @@
+"""`populate-base symbols`: the universe, now or as of a day."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from market import log
+from market.command import time_option
+from market.settings import load_settings
+from market.store import Store, open_store
+from market.store.symbol_states import ListedSymbol, read_universe
+from market.store.symbols import VENUE
+from market.times import format_time
+from populate_base.lifecycle import learn_gone, take_snapshot
+from populate_base.service import open_sources
+from populate_base.settings import PopulateSettings
+
+
+def add_symbol_commands(app: typer.Typer) -> None:
+    """Add `symbols` to a command line."""
+    app.command()(symbols)
+
+
+def symbols(
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="As they were at a time: YYYY-MM-DD, ISO-8601 with an offset, or ms."),
+    ] = None,
+    quote: Annotated[str | None, typer.Option(help="Only those of a quote asset.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only those of a status: TRADING, HALT, BREAK, GONE.")
+    ] = None,
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Learn of delisted symbols from the archive first.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
+) -> None:
+    """List the symbols of the exchange; the answer is kept as a snapshot.
+
+    With --as-of the snapshots and lives in the store tell, and no exchange is asked.
+    """
+    as_of_ms = time_option("as-of", as_of)
+    settings = load_settings(PopulateSettings)
+    log.configure("populate_base", level=settings.log_level)
+    with _checked_store(settings) as store:
+        if as_of_ms is None or archive:
+            _refresh(store, settings, archive=archive)
+        with store.read() as connection:
+            listed = read_universe(connection, as_of_ms, venue=VENUE)
+    chosen = [
+        one
+        for one in listed
+        if (quote is None or one.symbol.quote_asset == quote.upper())
+        and (status is None or one.symbol.status == status.upper())
+    ]
+    if json:
+        sys.stdout.buffer.write(orjson.dumps(_as_json(chosen, as_of_ms)) + b"\n")
+        return
+    for line in _render(chosen):
+        sys.stdout.write(line + "\n")
+
+
+def _refresh(store: Store, settings: PopulateSettings, *, archive: bool) -> None:
+    with open_sources(settings, store) as sources:
+        now_ms = sources.exchange.fetch_time_ms()
+        take_snapshot(store, sources.exchange, now_ms)
+        if archive:
+            learn_gone(store, sources.archive, now_ms, workers=settings.downloads)
+
+
+@contextmanager
+def _checked_store(settings: PopulateSettings) -> Iterator[Store]:
+    store = open_store(settings.store_url.get_secret_value())
+    try:
+        store.check_schema()
+        yield store
+    finally:
+        store.close()
+
+
+def _as_json(listed: Sequence[ListedSymbol], as_of_ms: int | None) -> dict[str, Any]:
+    return {
+        "venue": VENUE,
+        "as_of_ms": as_of_ms,
+        "symbols": [
+            {
+                "symbol": one.symbol.symbol,
+                "base_asset": one.symbol.base_asset,
+                "quote_asset": one.symbol.quote_asset,
+                "status": one.symbol.status,
+                "since_ms": one.since_ms,
+                **one.life._asdict(),
+                "stored": one.is_registered,
+            }
+            for one in listed
+        ],
+    }
+
+
+def _render(listed: Sequence[ListedSymbol]) -> Iterator[str]:
+    for one in listed:
+        parts = [f"{one.symbol.symbol:<16} {one.symbol.status:<8}"]
+        if one.life.listed_ms is not None:
+            parts.append(f"listed {format_time(one.life.listed_ms)[:16]}")
+        if one.life.delisted_ms is not None:
+            parts.append(f"ended {format_time(one.life.delisted_ms)[:16]}")
+        if one.life.successor is not None:
+            parts.append(f"goes on as {one.life.successor}")
+        yield "  ".join(parts).rstrip()
+    yield f"{len(listed):,} symbols."
