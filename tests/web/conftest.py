@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -11,22 +10,16 @@ from typing import NamedTuple
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from market.times import format_time
+from support.browser import running_chromium
 from support.ports import free_port
 from support.processes import running, wait_until
 from support.seed import NOW_MS, SAMPLE, seed_market
 from support.simulator import find_program, run_simulator
 
 ROOT = Path(__file__).parents[2]
-#: A container's or root's Chromium has no sandbox, little shared memory and no GPU.
-_CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-background-networking",
-]
 #: Starts an exchange whose clock stands at `now_ms` and runs `speed` times as fast.
 RunExchange = Callable[..., AbstractContextManager[str]]
 #: Starts the history API over a store, beside an exchange.
@@ -42,14 +35,9 @@ class Visit(NamedTuple):
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each test gets its own profile in it."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium: install the package chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=_CHROMIUM_OPTIONS)
+    """One Chromium for all tests, which run last; each test gets its own profile in it."""
+    with running_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
