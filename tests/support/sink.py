@@ -12,6 +12,9 @@ from typing import Any, NamedTuple, Protocol
 import httpx
 from elasticsearch import Elasticsearch
 
+from forecast_sink.documents import StepChoice
+from forecast_sink.relay import Relay
+from market.clock import ExchangeClock
 from market.store import Store
 from market.store.outbox import outbox_depth
 from support.ports import free_port
@@ -76,6 +79,17 @@ def run_relay_process(environment: Mapping[str, str], log: Path) -> Iterator[Rel
     }
     with running(command, log, environment=settings) as process:
         yield RelayProcess(process, f"http://127.0.0.1:{port}", log)
+
+
+def relay_of(store: Store, client: Elasticsearch) -> Relay:
+    """Return a relay of this process, for its rounds one by one."""
+    return Relay(store, client, StepChoice(), ExchangeClock())
+
+
+def deliver_all(relay: Relay) -> None:
+    """Do rounds until one moves nothing."""
+    while relay.deliver():
+        pass
 
 
 def run_sink(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,8 @@ from forecast_sink.rebuilding import rebuild_index
 from forecast_sink.service import run_relay
 from forecast_sink.settings import InstallSettings, SinkSettings
 from market.command import run_command, stderr, stop_on_signals
-from market.errors import InvalidParameter
+from market.errors import ExchangeUnavailable, InvalidParameter
+from market.exchange_time import time_fetcher
 from market.log import configure
 from market.settings import load_settings
 from market.store import Store, open_store
@@ -129,7 +131,9 @@ def rebuild(
     """Make an index anew and announce all its documents; the relay then fills it."""
     settings, store = _open()
     client = open_cluster(settings.elasticsearch_url.get_secret_value())
-    name, announced = rebuild_index(store, client, index, settings.klines)
+    name, announced = rebuild_index(
+        store, client, index, klines=settings.klines, now_ms=_exchange_now_ms(settings)
+    )
     if as_json:
         _write({"index": name, "announced": announced})
     else:
@@ -152,8 +156,9 @@ def list_dead(as_json: Json = False) -> None:
 @dead.command()
 def retry(key: Letters = None, as_json: Json = False) -> None:
     """Announce dead letters once more: all, or those named."""
-    _, store = _open()
-    _tell("announced again", dead_letters.retry(store, key), as_json=as_json)
+    settings, store = _open()
+    count = dead_letters.retry(store, key, _exchange_now_ms(settings))
+    _tell("announced again", count, as_json=as_json)
 
 
 @dead.command()
@@ -169,6 +174,14 @@ def _open() -> tuple[SinkSettings, Store]:
     store = open_store(settings.store_url.get_secret_value())
     store.check_schema()
     return settings, store
+
+
+def _exchange_now_ms(settings: SinkSettings) -> int:
+    """Return the exchange's time; this machine's where the history API does not tell it."""
+    try:
+        return time_fetcher(settings.history_url)()
+    except ExchangeUnavailable:
+        return time.time_ns() // 1_000_000
 
 
 def _tell(verb: str, count: int, *, as_json: bool) -> None:

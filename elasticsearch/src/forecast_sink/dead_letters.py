@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,14 +31,13 @@ def read(store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def retry(store: Store, keys: Sequence[str] | None) -> int:
-    """Announce the letters of those keys, or all, once more; return how many.
+def retry(store: Store, keys: Sequence[str] | None, now_ms: int) -> int:
+    """Announce the letters of those keys, or all, once more at that time; return how many.
 
     Raises:
         NotFound: there is no dead letter of one of the keys; none was announced.
     """
     letters = _find(store, keys)
-    now_ms = time.time_ns() // 1_000_000
     return store.transact(lambda connection: retry_dead_letters(connection, letters, now_ms))
 
 

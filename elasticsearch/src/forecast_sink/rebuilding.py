@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 from elasticsearch import Elasticsearch
@@ -18,16 +17,18 @@ from market.interval import Interval
 from market.store import Store
 from market.store import tables as t
 from market.store.outbox import announce, kline_key
-from market.store.symbols import read_extents
+from market.store.symbols import read_bounds
 
 _PAGE = 2000
 
 
-def rebuild_index(store: Store, client: Elasticsearch, index: str, klines: int) -> tuple[str, int]:
+def rebuild_index(
+    store: Store, client: Elasticsearch, index: str, *, klines: int, now_ms: int
+) -> tuple[str, int]:
     """Put an empty index behind the alias and announce all documents that belong there.
 
-    Returns the new index' name and the number of announcements. Of each series the newest
-    `klines` klines are announced.
+    Returns the new index' name and the number of announcements, made at `now_ms`. Of each
+    series the newest `klines` klines are announced.
 
     Raises:
         InvalidParameter: there is no such index.
@@ -46,7 +47,7 @@ def rebuild_index(store: Store, client: Elasticsearch, index: str, klines: int) 
     announced = 0
     for page in keys():
         with store.begin() as connection:
-            announce(connection, index, page, time.time_ns() // 1_000_000)
+            announce(connection, index, page, now_ms)
         announced += len(page)
     return name, announced
 
@@ -91,9 +92,9 @@ def forecast_keys(store: Store, page: int) -> Iterator[list[str]]:
 def _kline_keys(store: Store, klines: int) -> Iterator[list[str]]:
     k = t.klines.c
     with store.read() as connection:
-        extents = read_extents(connection)
-    for series, _, _, last_open_ms, _ in extents:
-        start_ms = window_start(series, last_open_ms, klines)
+        bounds = read_bounds(connection)
+    for series, _, newest_open_ms in bounds:
+        start_ms = window_start(series, newest_open_ms, klines)
         query = select(k.open_time_ms).where(
             k.symbol_id == series.symbol_id,
             k.interval_id == series.interval.number,

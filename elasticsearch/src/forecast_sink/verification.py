@@ -12,10 +12,12 @@ from forecast_sink.documents import StepChoice
 from forecast_sink.indices import FORECASTS, KLINES
 from forecast_sink.rebuilding import forecast_keys
 from forecast_sink.source import read_letters
+from forecast_sink.window import series_filter
 from market.store import Store
 from market.store import tables as t
 from market.store.outbox import Announcement, outbox_depth
-from market.store.symbols import Series, read_extents
+from market.store.symbols import Series, read_bounds
+from market.times import format_time
 
 _PAGE = 100
 _SHOWN = 20
@@ -27,7 +29,8 @@ class Report(NamedTuple):
     Attributes:
         waiting, dead: announcements not delivered yet, and dead letters.
         forecasts: documents the ledger calls for, and how many the index holds.
-        klines: klines in the index, and how many the store holds in the same spans.
+        klines: klines in the index, and how many the store holds from the first of them to
+            the newest it had when the comparison began; of each series it must be one at least.
         missing: ids of forecast documents that the index lacks, the first few.
     """
 
@@ -59,7 +62,7 @@ class Report(NamedTuple):
         return [
             f"waiting in the outbox: {self.waiting}, dead letters: {self.dead}",
             f"forecasts: {self.forecasts[0]} documents expected, {self.forecasts[1]} indexed",
-            f"klines: {self.klines[0]} indexed, {self.klines[1]} stored in the same spans",
+            f"klines: {self.klines[0]} indexed, {self.klines[1]} stored since the first of them",
             *(f"missing: {identity}" for identity in self.missing),
             "index and store agree" if self.agrees else "index and store differ",
         ]
@@ -71,13 +74,17 @@ def compare(store: Store, client: Elasticsearch, choice: StepChoice) -> Report:
     Raises:
         ServiceUnavailable, StoreUnavailable: one of them does not answer.
     """
+    # First the store: what it had announced and delivered by now must be in the index below.
+    with store.read() as connection:
+        waiting, _, dead = outbox_depth(connection)
+        bounds = read_bounds(connection)
     with reaching(client):
         client.indices.refresh(index=f"{FORECASTS.alias},{KLINES.alias}")
         indexed = int(client.count(index=FORECASTS.alias)["count"])
-    with store.read() as connection:
-        waiting, _, dead = outbox_depth(connection)
     expected, missing = _missing_forecasts(store, client, choice)
-    return Report(waiting, dead, (expected, indexed), _count_klines(store, client), missing)
+    klines = [_count_klines(store, client, one.series, one.newest_open_ms) for one in bounds]
+    counts = sum(count for count, _ in klines), sum(count for _, count in klines)
+    return Report(waiting, dead, (expected, indexed), counts, missing)
 
 
 def _missing_forecasts(
@@ -98,48 +105,27 @@ def _missing_forecasts(
     return expected, missing[:_SHOWN]
 
 
-def _count_klines(store: Store, client: Elasticsearch) -> tuple[int, int]:
-    with store.read() as connection:
-        extents = read_extents(connection)
-    indexed, stored = 0, 0
-    for extent in extents:
-        count, first_ms, last_ms = _indexed_span(client, extent.series)
-        indexed += count
-        if count:
-            stored += _stored(store, extent.series, first_ms, last_ms)
-    return indexed, stored
-
-
-def _indexed_span(client: Elasticsearch, series: Series) -> tuple[int, int, int]:
+def _count_klines(
+    store: Store, client: Elasticsearch, series: Series, newest_ms: int
+) -> tuple[int, int]:
+    """Return how many klines up to the newest are indexed, and stored since the first of those."""
+    until_newest = {"range": {"open_time": {"lte": format_time(newest_ms)}}}
     with reaching(client):
         answer = client.search(
             index=KLINES.alias,
             size=0,
             track_total_hits=True,
-            query={
-                "bool": {
-                    "filter": [
-                        {"term": {"symbol": series.symbol}},
-                        {"term": {"interval": series.interval.value}},
-                    ]
-                }
-            },
-            aggs={
-                "first": {"min": {"field": "open_time"}},
-                "last": {"max": {"field": "open_time"}},
-            },
+            query={"bool": {"filter": [*series_filter(series), until_newest]}},
+            aggs={"first": {"min": {"field": "open_time"}}},
         )
-    span = answer["aggregations"]
-    first, last = span["first"]["value"] or 0, span["last"]["value"] or 0
-    return int(answer["hits"]["total"]["value"]), int(first), int(last)
-
-
-def _stored(store: Store, series: Series, first_ms: int, last_ms: int) -> int:
+    indexed = int(answer["hits"]["total"]["value"])
+    # Where none is there, the newest at least is missed.
+    first_ms = int(answer["aggregations"]["first"]["value"]) if indexed else newest_ms
     k = t.klines.c
     query = select(func.count()).where(
         k.symbol_id == series.symbol_id,
         k.interval_id == series.interval.number,
-        k.open_time_ms.between(first_ms, last_ms),
+        k.open_time_ms.between(first_ms, newest_ms),
     )
     with store.read() as connection:
-        return int(connection.execute(query).scalar_one())
+        return indexed, int(connection.execute(query).scalar_one())

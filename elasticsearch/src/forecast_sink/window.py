@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from elasticsearch import Elasticsearch
 
@@ -15,7 +16,7 @@ from market.interval import Interval
 from market.log import get_logger
 from market.store import Store
 from market.store.leases import KeptLease
-from market.store.symbols import Series, read_extents
+from market.store.symbols import Series, read_bounds
 from market.times import format_time
 
 log = get_logger()
@@ -47,12 +48,10 @@ def trim_klines(store: Store, client: Elasticsearch, klines: int) -> int:
         ServiceUnavailable: Elasticsearch does not answer or did not remove all.
     """
     with store.read() as connection:
-        extents = read_extents(connection)
+        bounds = read_bounds(connection)
     return sum(
-        _trim_series(
-            client, extent.series, window_start(extent.series, extent.last_open_ms, klines)
-        )
-        for extent in extents
+        _trim_series(client, one.series, window_start(one.series, one.newest_open_ms, klines))
+        for one in bounds
     )
 
 
@@ -63,16 +62,17 @@ def window_start(series: Series, newest_open_ms: int, klines: int) -> int:
     return max(interval.add(newest_ms, -min(klines - 1, interval.count(0, newest_ms))), 0)
 
 
+def series_filter(series: Series) -> list[dict[str, Any]]:
+    """Return the clauses of a query that only a series' documents meet."""
+    return [
+        {"term": {"symbol": series.symbol}},
+        {"term": {"interval": series.interval.value}},
+    ]
+
+
 def _trim_series(client: Elasticsearch, series: Series, start_ms: int) -> int:
-    query = {
-        "bool": {
-            "filter": [
-                {"term": {"symbol": series.symbol}},
-                {"term": {"interval": series.interval.value}},
-                {"range": {"open_time": {"lt": format_time(start_ms)}}},
-            ]
-        }
-    }
+    too_old = {"range": {"open_time": {"lt": format_time(start_ms)}}}
+    query = {"bool": {"filter": [*series_filter(series), too_old]}}
     removed = 0
     while True:
         with reaching(client):

@@ -11,10 +11,7 @@ import vl_convert
 from elasticsearch import Elasticsearch
 
 from forecast_sink.dashboards import build_dashboard, build_ndjson
-from forecast_sink.documents import StepChoice
 from forecast_sink.installation import install_indices
-from forecast_sink.relay import Relay
-from market.clock import ExchangeClock
 from market.interval import Interval
 from market.kline import Kline
 from market.store import Store
@@ -24,6 +21,7 @@ from market.store.symbols import Series
 from support.forecasts import add_forecasts, add_klines, make_forecast
 from support.kibana_queries import fill_specification, lens_queries, panels_of
 from support.klines import make_klines
+from support.sink import deliver_all, relay_of
 
 NDJSON = build_ndjson(build_dashboard(demo=False))
 PANELS = panels_of(NDJSON)
@@ -48,9 +46,7 @@ def klines(store: Store, series: Series, client: Elasticsearch) -> list[Kline]:
     add_forecasts(store, series, made[48:])
     challenger = make_forecast("BTCUSDT", Interval.H1, made[-1], model="mlp", version="mlp-1")
     append_forecast(store, challenger)
-    relay = Relay(store, client, StepChoice(), ExchangeClock())
-    while relay.deliver():
-        pass
+    deliver_all(relay_of(store, client))
     client.indices.refresh(index="klinecast-*")
     return made
 

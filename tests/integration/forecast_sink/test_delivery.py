@@ -10,9 +10,7 @@ from elasticsearch import Elasticsearch
 
 from forecast_sink.documents import StepChoice, build_forecast_documents, build_kline_document
 from forecast_sink.installation import install_indices
-from forecast_sink.relay import Relay
 from forecast_sink.window import trim_klines
-from market.clock import ExchangeClock
 from market.interval import Interval
 from market.store import Store
 from market.store import tables as t
@@ -23,22 +21,15 @@ from support.forecasts import add_forecasts, add_klines, add_series
 from support.klines import make_klines
 from support.sink import (
     StartRelay,
+    deliver_all,
     documents,
+    relay_of,
     run_sink,
     wait_for_empty_outbox,
     waiting,
 )
 
 KLINES, FORECASTS = "klinecast-klines", "klinecast-forecasts"
-
-
-def relay_of(store: Store, client: Elasticsearch) -> Relay:
-    return Relay(store, client, StepChoice(), ExchangeClock())
-
-
-def deliver_all(relay: Relay) -> None:
-    while relay.deliver():
-        pass
 
 
 def test_klines_and_forecasts_arrive_as_their_documents(
@@ -248,3 +239,30 @@ def test_check_and_rebuild_restore_a_damaged_index(
     assert orjson.loads(klines_rebuilt.stdout)["announced"] == 15
     assert len(documents(client, KLINES)) == 15
     assert list(client.indices.get(index="klinecast-forecasts-*")) == [f"{FORECASTS}-000002"]
+
+
+def test_check_misses_klines_at_either_end_and_of_a_whole_series(
+    store: Store,
+    series: Series,
+    client: Elasticsearch,
+    sqlite_url: str,
+    elasticsearch_url: str,
+) -> None:
+    install_indices(client)
+    klines = make_klines(Interval.H1, 20)
+    add_klines(store, series, klines)
+    deliver_all(relay_of(store, client))
+    environment = {
+        "KLINECAST_STORE_URL": sqlite_url,
+        "KLINECAST_ELASTICSEARCH_URL": elasticsearch_url,
+    }
+    client.delete(index=KLINES, id=kline_key(series, klines[-1].open_time_ms))
+
+    without_newest = run_sink(environment, "check", "--json")
+    for identity in documents(client, KLINES):
+        client.delete(index=KLINES, id=identity)
+    empty = run_sink(environment, "check", "--json")
+
+    assert (without_newest.returncode, empty.returncode) == (1, 1)
+    assert orjson.loads(without_newest.stdout)["klines"] == {"indexed": 19, "stored": 20}
+    assert orjson.loads(empty.stdout)["klines"] == {"indexed": 0, "stored": 1}

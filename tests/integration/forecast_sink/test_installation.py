@@ -12,6 +12,7 @@ from forecast_sink.cluster import open_cluster
 from forecast_sink.installation import install_indices, installed_problem
 from market.errors import Conflict, ServiceUnavailable
 from support.ports import free_port
+from support.recording_server import recording
 from support.sink import run_sink
 
 
@@ -112,3 +113,18 @@ def test_install_command_gives_up_with_one_line() -> None:
     assert done.stderr.count("error: ") == 1
     assert "does not answer" in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "problem"),
+    [("7.17.0", "with version 7.17.0"), ("10.0.0", "with version 10.0.0"), ("x", "version x")],
+)
+def test_server_of_another_age_is_refused(version: str, problem: str) -> None:
+    with recording() as server:
+        server.answer("GET /", (200, {"version": {"number": version}}))
+
+        done = run_sink({"KLINECAST_ELASTICSEARCH_URL": server.url}, "install", "--wait", "0")
+
+    assert done.returncode == 1
+    assert problem in done.stderr
+    assert "expected an Elasticsearch from 8.12 to 9" in done.stderr

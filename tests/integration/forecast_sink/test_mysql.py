@@ -5,17 +5,14 @@ from __future__ import annotations
 from elasticsearch import Elasticsearch
 
 from forecast_sink import dead_letters
-from forecast_sink.documents import StepChoice
 from forecast_sink.installation import install_indices
-from forecast_sink.relay import Relay
-from market.clock import ExchangeClock
 from market.interval import Interval
 from market.store import open_store
 from market.store.outbox import announce
 from market.store.schema import migrate
 from support.forecasts import add_forecasts, add_klines, add_series
 from support.klines import make_klines
-from support.sink import documents, waiting
+from support.sink import deliver_all, documents, relay_of, waiting
 
 
 def test_mysql_store_is_delivered_and_its_dead_letters_handled(
@@ -30,16 +27,14 @@ def test_mysql_store_is_delivered_and_its_dead_letters_handled(
     add_forecasts(store, series, klines[-1:])
     with store.begin() as connection:
         announce(connection, "klines", ["nonsense", "NOSUCH|1h|0"], 1)
-    relay = Relay(store, client, StepChoice(), ExchangeClock())
 
-    while relay.deliver():
-        pass
+    deliver_all(relay_of(store, client))
 
     found = documents(client, "klinecast-klines").values()
     assert sorted(one["close"] for one in found) == sorted(float(one.close) for one in klines)
     assert len(documents(client, "klinecast-forecasts")) == 50
     assert (waiting(store), len(dead_letters.read(store))) == (0, 2)
-    assert dead_letters.retry(store, ["nonsense"]) == 1
+    assert dead_letters.retry(store, ["nonsense"], 1) == 1
     assert (waiting(store), len(dead_letters.read(store))) == (1, 1)
     assert dead_letters.drop(store, None) == 1
     assert dead_letters.drop(store, None) == 0
