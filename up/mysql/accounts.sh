@@ -26,7 +26,7 @@ allow() {
     allow populator "INSERT, UPDATE" symbols symbol_states klines outbox jobs
     allow populator "INSERT, UPDATE" request_weight confirmations
     allow populator "INSERT" kline_revisions
-    allow populator "INSERT, UPDATE, DELETE" kline_staging ingest_batches watermarks gaps
+    allow populator "INSERT, UPDATE, DELETE" kline_staging ingest_batches watermarks gaps leases
     account history
     allow history "INSERT, UPDATE" jobs
     account models

@@ -4,74 +4,73 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import defaultdict
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from market.errors import DataError, KlinecastError, RetryableError
-from market.gaps import Range
-from market.kline import Kline, check_kline
+from market.clock import ExchangeClock
+from market.errors import (
+    DataError,
+    KlinecastError,
+    NotFound,
+    RateLimited,
+    RetryableError,
+    StoreUnavailable,
+)
+from market.kline import Kline
 from market.log import get_logger
 from market.store import Store
-from market.store.klines import Batch, Source, read_newest_open
 from market.store.symbols import Series
 from populate_base import metrics
-from populate_base.backfill import Backfill, Sources
-from populate_base.causes import Knowledge
-from populate_base.load import settle_patiently, write_patiently
-from populate_base.stream import ClosedKline, KlineStream, open_stream
+from populate_base.catch_up import CatchUp
+from populate_base.lasting_stream import LastingStream
+from populate_base.lateness import Lateness
+from populate_base.spool import Spool
+from populate_base.stream import ClosedKline
+from populate_base.tails import Tails
 
 log = get_logger()
 
 _POLL_S = 0.25
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
+#: Seconds between two looks for a store that is away.
+_LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class FollowPlan:
-    """What one connection follows, and how.
+class Parts:
+    """What a follower works with."""
 
-    Attributes:
-        series: in the order in which they are backfilled.
-        since_ms: the oldest open time wanted.
-        index_klines: newest klines of a series that are announced.
-        silence_s: seconds without any message after which the stream is opened again.
-    """
-
-    series: Sequence[Series]
-    since_ms: int
-    stream_url: str
-    index_klines: int
-    silence_s: float
+    store: Store
+    clock: ExchangeClock
+    tails: Tails
+    catch_up: CatchUp
+    spool: Spool
+    lateness: Lateness
+    open_stream: Callable[[threading.Event], LastingStream]
 
 
 class Follower:
-    """Follows the series of one connection: connect, catch up, then store what closes.
+    """Follows the series of one connection: connect, catch up, store what closes.
 
-    The first catch-up is the backfill from `since_ms` on; every later one, after a
-    reconnect or a hole in the stream, is the same call and finds less to do. While the
-    store is away nothing is kept in memory: what was missed is caught up by REST.
+    While the store is away, what closes is kept in the spool, and written in its order when
+    the store is back. Where the spool has no room REST brings what was missed.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        sources: Sources,
-        make_backfill: Callable[[], Backfill],
-        plan: FollowPlan,
-    ) -> None:
-        self._store = store
-        self._sources = sources
-        self._make_backfill = make_backfill
-        self._plan = plan
-        self._by_name = {(one.symbol, one.interval): one for one in plan.series}
-        self._next_ms: dict[Series, int] = {}
+    def __init__(self, series: Sequence[Series], parts: Parts) -> None:
+        self._series = series
+        self._parts = parts
+        self._by_name = {(one.symbol, one.interval): one for one in series}
+        self._behind: dict[Series, None] = {}
+        self._is_store_away = self._has_lost = False
+        self._look_s = self._ask_s = 0.0
+        self._asking_failures = 0
         self._problem: str | None = "the first backfill has not ended"
 
     def problem(self) -> str | None:
         """Return why these series are not followed now, `None` while they are."""
-        return self._problem
+        return self._problem or self._parts.lateness.problem()
 
     def run(self, stop: threading.Event) -> None:
         """Follow until `stop` is set; what passes by waiting is waited for.
@@ -82,87 +81,119 @@ class Follower:
         failures = 0
         while not stop.is_set():
             try:
-                with open_stream(
-                    self._plan.stream_url, self._plan.series, silence_s=self._plan.silence_s
-                ) as stream:
-                    self._catch_up_all(stream, stop)
-                    failures = 0
-                    self._store_closing(stream, stop)
+                stream = self._parts.open_stream(stop)
+                try:
+                    self._expect(self._series)
+                    while not stop.is_set():
+                        self._step(stream)
+                        failures = failures if self._behind or self._is_store_away else 0
+                finally:
+                    stream.close()
             except (RetryableError, DataError) as error:
                 failures += 1
-                self._report(error, failures)
+                # One interruption is mended within a second; the second in a row is a problem.
+                if failures > 1:
+                    self._problem = error.detail
+                metrics.RECONNECTS.inc()
+                log.warning("follow_interrupted", detail=error.detail, failures=failures)
                 stop.wait(_wait_s(failures))
 
-    def _report(self, error: KlinecastError, failures: int) -> None:
-        # One interruption is mended within a second; the second in a row is a problem.
-        if failures > 1:
-            self._problem = error.detail
-        metrics.RECONNECTS.inc()
-        log.warning("follow_interrupted", detail=error.detail, failures=failures)
+    def _step(self, stream: LastingStream) -> None:
+        has_work = self._behind and not self._is_store_away and time.monotonic() >= self._ask_s
+        closed = stream.receive(0 if has_work else _POLL_S)
+        arrived_ms = self._parts.clock.now_ms()
+        if self._is_store_away:
+            self._keep(closed, arrived_ms)
+            self._look_for_store()
+            return
+        try:
+            if closed:
+                self._expect(self._parts.tails.write(self._known(closed), arrived_ms))
+            self._expect(self._parts.lateness.find_due())
+            if has_work:
+                self._catch_up(next(iter(self._behind)))
+        except StoreUnavailable as error:
+            self._leave_store(error)
+            self._keep(closed, arrived_ms)
 
-    def _catch_up_all(self, stream: KlineStream, stop: threading.Event) -> None:
-        self._next_ms.clear()
-        backfill = self._make_backfill()
-        for series in self._plan.series:
-            if stop.is_set():
-                return
-            self._catch_up(backfill, series)
-            # What closed meanwhile of the series that are done already is not kept waiting.
-            self._write(stream.receive(0))
-        self._problem = None
-        log.info("following", series=len(self._plan.series))
-
-    def _catch_up(self, backfill: Backfill, series: Series) -> None:
-        backfill.run(series, self._plan.since_ms, None)
-        with self._store.read() as connection:
-            newest_ms = read_newest_open(connection, series)
-        if newest_ms is None:
-            self._next_ms[series] = series.interval.ceil(self._plan.since_ms)
-        else:
-            self._next_ms[series] = series.interval.close_of(newest_ms) + 1
-            self._show_lag(series)
-
-    def _store_closing(self, stream: KlineStream, stop: threading.Event) -> None:
-        while not stop.is_set():
-            for series in self._write(stream.receive(_POLL_S)):
-                log.info("stream_hole", symbol=series.symbol, interval=series.interval.value)
-                self._catch_up(self._make_backfill(), series)
-
-    def _write(self, closed: Iterable[ClosedKline]) -> list[Series]:
-        """Store klines of series that are caught up; return those with a hole before them."""
-        arrived: defaultdict[Series, list[Kline]] = defaultdict(list)
+    def _known(self, closed: Iterable[ClosedKline]) -> Iterable[tuple[Series, Kline]]:
         for symbol, interval, kline in closed:
             series = self._by_name.get((symbol, interval))
-            if series is not None and series in self._next_ms:
-                check_kline(kline)
-                arrived[series].append(kline)
-        return [series for series, klines in arrived.items() if self._write_series(series, klines)]
+            if series is not None:
+                yield series, kline
 
-    def _write_series(self, series: Series, klines: Sequence[Kline]) -> bool:
-        interval, next_ms = series.interval, self._next_ms[series]
-        opens = sorted(interval.floor(kline.open_time_ms) for kline in klines)
-        now_ms = self._sources.clock.now_ms()
-        url = f"{self._plan.stream_url}/stream"
-        announce_from_ms = interval.add(max(opens[-1], next_ms), -self._plan.index_klines)
-        write_patiently(
-            self._store,
-            series,
-            klines,
-            Batch(Source.WS, url, now_ms),
-            announce_from_ms=announce_from_ms,
-            known_empty=opens[0] >= next_ms,
-        )
-        end_ms = max(interval.add(opens[-1], 1), next_ms)
-        span = Range(min(opens[0], next_ms), end_ms)
-        missing = settle_patiently(self._store, series, [span], now_ms, Knowledge())
-        self._next_ms[series] = end_ms
-        self._show_lag(series)
-        return bool(missing)
+    def _expect(self, series: Iterable[Series]) -> None:
+        for one in series:
+            self._parts.tails.forget(one)
+            self._behind[one] = None
 
-    def _show_lag(self, series: Series) -> None:
-        closed_ms = self._next_ms[series] - 1
-        gauge = metrics.LAG.labels(series.symbol, series.interval.value)
-        gauge.set_function(lambda: (self._sources.clock.now_ms() - closed_ms) / 1000)
+    def _catch_up(self, series: Series) -> None:
+        try:
+            next_ms = self._parts.catch_up.run(series)
+        except StoreUnavailable:
+            raise
+        except NotFound as error:
+            # One symbol that is gone must not end the others.
+            log.error("symbol_gone", symbol=series.symbol, detail=error.detail)
+            next_ms = self._parts.catch_up.find_end(series)
+        except RetryableError as error:
+            # The stream goes on; the others' turn comes first.
+            self._behind[series] = self._behind.pop(series)
+            self._asking_failures += 1
+            wait_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+            self._ask_s = time.monotonic() + max(wait_s, _wait_s(self._asking_failures))
+            self._problem = error.detail
+            log.warning("catch_up_waits", symbol=series.symbol, detail=error.detail)
+            return
+        self._asking_failures = 0
+        del self._behind[series]
+        self._expect(self._parts.tails.begin(series, next_ms))
+        self._parts.lateness.asked(series)
+        if not self._behind:
+            self._problem = None
+            log.info("following", series=len(self._series))
+
+    def _leave_store(self, error: KlinecastError) -> None:
+        self._is_store_away = True
+        self._problem = error.detail
+        log.warning("store_away", detail=error.detail)
+
+    def _keep(self, closed: Sequence[ClosedKline], arrived_ms: int) -> None:
+        if closed and not self._parts.spool.append(arrived_ms, closed):
+            self._has_lost = True
+
+    def _look_for_store(self) -> None:
+        if time.monotonic() < self._look_s:
+            return
+        self._look_s = time.monotonic() + _LOOK_EVERY_S
+        try:
+            self._parts.store.ping()
+            self.replay()
+        except StoreUnavailable:
+            return
+        self._is_store_away = False
+        self._expect(self._series if self._has_lost else ())
+        self._has_lost = False
+        self._problem = None if not self._behind else "series are caught up after an interruption"
+        log.info("store_back", behind=len(self._behind))
+
+    def replay(self) -> None:
+        """Write what waits in the spool, oldest first, and empty it.
+
+        Raises:
+            StoreUnavailable: the spool stays as it is; writing it again is harmless.
+        """
+        spool, frames = self._parts.spool, 0
+        try:
+            for arrived_ms, closed in spool.read():
+                self._expect(self._parts.tails.write(self._known(closed), arrived_ms))
+                frames += 1
+        except DataError as error:
+            log.error("spool_damaged", detail=error.detail, hint="REST catches up.")
+            self._has_lost = True
+        if frames > 0:
+            log.info("spool_replayed", frames=frames, bytes=spool.size)
+        spool.clear()
 
 
 def _wait_s(failures: int) -> float:

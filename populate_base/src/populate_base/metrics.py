@@ -29,3 +29,19 @@ WEIGHT_BANNED_UNTIL = Gauge(
 BYTES = Counter("populate_base_bytes_total", "Bytes received from Binance.", ["target"])
 RECONNECTS = Counter("populate_base_reconnects_total", "Times the stream was opened again.")
 WARNINGS = Counter("populate_base_warnings_total", "Files that could not be used.")
+SWAPS = Counter("populate_base_swaps_total", "Stream connections replaced before their end.")
+SPOOL = Gauge(
+    "populate_base_spool_bytes", "Bytes of klines that wait on disk for the store.", ["connection"]
+)
+GAPS = Gauge("populate_base_gaps", "Open gaps of all series, by cause.", ["cause"])
+UNCONFIRMED = Gauge(
+    "populate_base_unconfirmed_seconds",
+    "The exchange's time less that up to which REST or the archive confirmed a series.",
+    ["symbol", "interval"],
+)
+CORRECTED = Counter(
+    "populate_base_corrected_total", "Streamed klines that REST told otherwise later."
+)
+UNKNOWN_TO_REST = Counter(
+    "populate_base_unknown_to_rest_total", "Stored klines that REST did not have."
+)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import contextvars
+import hashlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 from market.clock import ExchangeClock, keep_measuring
 from market.errors import FatalError, RetryableError
 from market.health import Readiness, serve_health
 from market.log import get_logger
 from market.store import Store, open_store
+from market.store.leases import KeptLease, read_lease
 from market.store.symbols import Series
 from populate_base.archive import Archive
-from populate_base.backfill import Backfill, Pace, Sources
+from populate_base.backfill import Sources
+from populate_base.confirm import Confirmer
 from populate_base.exchange import Exchange
-from populate_base.follow import Follower, FollowPlan
-from populate_base.progress import LoggedProgress
+from populate_base.follow import Follower
+from populate_base.followers import iter_followers, make_tails, spool_folder
+from populate_base.gap_gauge import GapGauge
 from populate_base.quarantine import Quarantine
+from populate_base.recovery import recover
 from populate_base.settings import PopulateSettings
-from populate_base.stream import STREAMS_PER_CONNECTION
 from populate_base.universe import register_series
 from populate_base.weight import WeightBudget
 from populate_base.wire_clock import WireClock
@@ -32,6 +37,9 @@ log = get_logger()
 
 _RETRY_S = 2.0
 _STOP_WITHIN_S = 7.0
+_LOOK_S = 0.5
+
+_Result = TypeVar("_Result")
 
 
 @contextmanager
@@ -56,7 +64,7 @@ def open_sources(settings: PopulateSettings, store: Store) -> Iterator[Sources]:
 
 
 class FollowService:
-    """Waits for the store and the exchange, then follows every series of the universe."""
+    """Waits for the store, the exchange and the lease, then follows the universe's series."""
 
     def __init__(self, settings: PopulateSettings, store: Store, sources: Sources) -> None:
         self._settings = settings
@@ -66,9 +74,10 @@ class FollowService:
         self._problem: str | None = "starting"
         self._failure: FatalError | None = None
         self._threads: list[threading.Thread] = []
+        self._ended = threading.Event()
 
     def readiness(self) -> Readiness:
-        """Return what `/readyz` asks: the store, and that every series is followed."""
+        """Return what `/readyz` asks: the store, and that every series is followed in time."""
         return Readiness({"store": self._check_store, "follow": self._check_follow})
 
     def run(self, stop: threading.Event) -> None:
@@ -77,19 +86,24 @@ class FollowService:
         Raises:
             FatalError: a wrong schema, an unknown symbol: what waiting cannot mend.
         """
+        self._ended = stop
         fetch_time_ms = self._sources.exchange.fetch_time_ms
         keep_measuring(self._sources.clock, fetch_time_ms, stop, on_error=_log_clock)
-        self._start(self._prepare, stop)
+        self._start(self._lead, stop)
         stop.wait()
-        deadline_s = time.monotonic() + _STOP_WITHIN_S
-        for thread in self._threads:
-            thread.join(max(deadline_s - time.monotonic(), 0))
+        self._join()
         if self._failure is not None:
             raise self._failure
 
     def is_working(self) -> bool:
         """Tell whether a unit of work still runs."""
         return any(thread.is_alive() for thread in self._threads)
+
+    def _join(self) -> None:
+        deadline_s = time.monotonic() + _STOP_WITHIN_S
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(deadline_s - time.monotonic(), 0))
 
     def _start(self, work: Callable[[threading.Event], None], stop: threading.Event) -> None:
         # Daemon threads: a hanging download must not keep the process, and a transaction
@@ -99,51 +113,100 @@ class FollowService:
                 work(stop)
             except FatalError as error:
                 self._failure = error
-                stop.set()
+                self._ended.set()
 
         context = contextvars.copy_context()  # the log's fields go along
         thread = threading.Thread(target=context.run, args=(guarded,), name="follow", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _prepare(self, stop: threading.Event) -> None:
+    def _lead(self, stop: threading.Event) -> None:
+        """Follow whenever this process holds the lease of its universe."""
+        lease = self._wait_for(self._make_lease, stop)
+        if lease is None:
+            return
+        lease.start()
+        try:
+            while not stop.is_set():
+                if lease.wait(_LOOK_S):
+                    self._follow_while(lease, stop)
+                else:
+                    self._problem = lease.standing_by
+        finally:
+            lease.release()
+
+    def _make_lease(self) -> KeptLease:
+        self._store.check_schema()
+        settings = self._settings
+        universe = f"{settings.symbols} {' '.join(map(str, settings.intervals))}"
+        digest = hashlib.sha256(universe.encode()).hexdigest()
+        return KeptLease(self._store, f"follow-{digest[:16]}")
+
+    def _follow_while(self, lease: KeptLease, stop: threading.Event) -> None:
+        """Follow until `stop` is set or another process has the lease."""
+        term = threading.Event()
+        series = self._wait_for(self._prepare, stop)
+        if series is None:
+            return
+        self._followers = list(
+            iter_followers(self._settings, self._store, self._sources, series, term)
+        )
+        for follower in self._followers:
+            self._start(follower.run, term)
+        for work in self._make_background_work(series):
+            self._start(work, term)
+        self._problem = None
+        # A store that is away takes the lease from nobody: klines go on into the spool.
+        while not stop.wait(_LOOK_S) and not self._is_ceded(lease):
+            pass
+        term.set()
+        if not stop.is_set():
+            log.warning("following_ceded")
+            self._join()
+            self._followers = []
+
+    def _is_ceded(self, lease: KeptLease) -> bool:
+        if lease.is_held:
+            return False
+        try:
+            found = read_lease(self._store, lease.name)
+        except RetryableError:
+            return False
+        return found is not None and found.holder != lease.holder
+
+    def _make_background_work(
+        self, series: Sequence[Series]
+    ) -> list[Callable[[threading.Event], None]]:
+        settings = self._settings
+        confirmer = Confirmer(
+            self._store,
+            self._sources,
+            series,
+            after_s=settings.confirm_s,
+            index_klines=settings.index_klines,
+        )
+        return [confirmer.run, GapGauge(self._store).run]
+
+    def _wait_for(self, work: Callable[[], _Result], stop: threading.Event) -> _Result | None:
+        """Return what `work` returns once the store and the exchange are there."""
         while not stop.is_set():
             try:
-                self._store.check_schema()
-                series = self._register()
+                return work()
             except RetryableError as error:
                 self._problem = error.detail
                 log.warning("follow_waits", detail=error.detail)
                 stop.wait(_RETRY_S)
-                continue
-            groups = range(0, len(series), STREAMS_PER_CONNECTION)
-            for start in groups:
-                follower = self._make_follower(series[start : start + STREAMS_PER_CONNECTION], stop)
-                self._followers.append(follower)
-                self._start(follower.run, stop)
-            self._problem = None
-            return
+        return None
 
-    def _register(self) -> list[Series]:
+    def _prepare(self) -> list[Series]:
         exchange, settings = self._sources.exchange, self._settings
         now_ms = exchange.fetch_time_ms()
-        return register_series(self._store, exchange, settings.symbols, settings.intervals, now_ms)
-
-    def _make_follower(self, series: list[Series], stop: threading.Event) -> Follower:
-        settings = self._settings
-        pace = Pace(settings.downloads, settings.index_klines, stop.is_set)
-
-        def make_backfill() -> Backfill:
-            return Backfill(self._store, self._sources, LoggedProgress(), pace)
-
-        plan = FollowPlan(
-            series,
-            settings.since,
-            settings.stream_url,
-            settings.index_klines,
-            settings.stream_silence_s,
+        series = register_series(
+            self._store, exchange, settings.symbols, settings.intervals, now_ms
         )
-        return Follower(self._store, self._sources, make_backfill, plan)
+        tails = make_tails(settings, self._store, self._sources)
+        recover(self._store, tails, spool_folder(settings), series)
+        return series
 
     def _check_store(self) -> str | None:
         self._store.ping()

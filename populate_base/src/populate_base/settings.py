@@ -51,6 +51,21 @@ class PopulateSettings(StoreSettings, BinanceSettings, UniverseSettings):
     state_dir: Path = Path(".klinecast/populator")
     """Folder for what is not in the store: damaged archive files, klines that wait for it."""
 
+    stream_life_s: float = Field(82_800.0, gt=0)
+    """Seconds after which a stream connection is replaced; Binance ends it after 24 hours."""
+
+    streams_per_connection: int = Field(1024, ge=1, le=1024)
+    """Kline streams on one connection, up to Binance's 1024."""
+
+    confirm_s: float = Field(60.0, gt=0)
+    """Seconds after its close at which a streamed kline is looked up by REST."""
+
+    spool_mb: int = Field(64, ge=0)
+    """Megabytes that may wait there; what does not fit is caught up by REST."""
+
+    ready_lag_s: float = Field(120.0, gt=0)
+    """Seconds after its close at which a kline that is not stored makes /readyz say no."""
+
     weight_share: float = Field(0.5, gt=0, le=1)
     """Share of Binance's request weight limit that this installation uses, up to 1."""
 

@@ -66,6 +66,11 @@ class WeightBudget:
         self._known = Weight()
         self._unwritten_ban_ms: int | None = None
 
+    @property
+    def budget(self) -> int:
+        """The weight that may be used in a minute."""
+        return int(self._known.limit_1m * self._share)
+
     def acquire(self, weight: int) -> None:
         """Wait until so much weight may be used, and use it.
 
@@ -97,8 +102,7 @@ class WeightBudget:
                 if self._reserve(wanted):
                     self._left, self._left_until_s = wanted - weight, now_s + _BLOCK_LASTS_S
                     return 0.0
-            budget = int(self._known.limit_1m * self._share)
-            if weight > budget:
+            if weight > self.budget:
                 expected = f"a share of {self._known.limit_1m} that allows {weight} for one request"
                 raise SettingsError("POPULATE_WEIGHT_SHARE", self._share, expected)
             return self._wait_s()
@@ -187,7 +191,7 @@ class WeightBudget:
     def _show(self) -> None:
         known = self._known
         metrics.WEIGHT_LIMIT.set(known.limit_1m)
-        metrics.WEIGHT_BUDGET.set(int(known.limit_1m * self._share))
+        metrics.WEIGHT_BUDGET.set(self.budget)
         metrics.WEIGHT_USED.set(known.used)
         metrics.WEIGHT_BANNED_UNTIL.set((known.banned_until_ms or 0) / 1000)
 

@@ -101,6 +101,20 @@ def test_what_does_not_simply_go_on_is_left_out(store: Store) -> None:
         assert watermark(store, series) == HOURS[2].open_time_ms
 
 
+def test_an_older_gap_holds_back_the_watermark_alone(store: Store) -> None:
+    (series,) = add_many(store, 1)
+    begin(store, series, HOURS[:2])
+    write_klines(store, series, HOURS[3:5], Batch(Source.REST, "test", 1))
+    gap = Gap(HOURS[2].open_time_ms, HOURS[3].open_time_ms, Cause.REPAIRABLE)
+    with store.begin() as connection:
+        write_gaps(connection, series, gap[:2], [gap], 1)
+
+    assert write_closed(store, [arrive(series, HOURS[5])], announce_newest=1) == [series]
+
+    assert stored(store, series) == HOURS[:2] + HOURS[3:6]
+    assert watermark(store, series) == HOURS[1].open_time_ms
+
+
 def test_what_somebody_else_stored_meanwhile_is_left_out(store: Store) -> None:
     raced, good = add_many(store, 2)
     for series in (raced, good):

@@ -22,6 +22,7 @@ from market.store.symbols import Series
 from market.store.upsert import upsert
 
 _SLICE = 500
+_NEVER = 2**62
 _Key = tuple[int, int]
 
 
@@ -45,9 +46,9 @@ def write_closed(
 ) -> list[Series]:
     """Store the next klines of many series in one transaction, watermarks and outbox included.
 
-    Written are those that begin right after their series' watermark, without a hole and
-    without anything stored or known to be missing beyond it. At most `announce_newest`
-    klines of each arrival are announced.
+    Written are those that begin right after their series' newest kline, without a hole and
+    without anything known to be missing beyond it; a watermark that is held back by an older
+    gap stays. At most `announce_newest` klines of each arrival are announced.
 
     Returns:
         The series that were written; of the others nothing was.
@@ -63,10 +64,12 @@ def write_closed(
 
     def work(connection: Connection) -> list[Series]:
         _lock_symbols(connection, whole)
-        following = _find_following(connection, whole)
+        watermarks = _read_watermarks(connection, whole)
+        following = _find_following(connection, whole, watermarks)
         written = _insert(connection, following)
         _announce(connection, written, announce_newest)
-        _write_watermarks(connection, written)
+        going_on = [one for one in written if watermarks[_key(one)] == _slot_before(one)]
+        _write_watermarks(connection, going_on)
         return [one.series for one in written]
 
     return store.transact(work)
@@ -97,22 +100,36 @@ def _lock_symbols(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     connection.execute(query).all()
 
 
-def _find_following(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    w, g = t.watermarks.c, t.gaps.c
+def _slot_before(one: Arrival) -> int:
+    return one.series.interval.add(_slot(one, 0), -1)
+
+
+def _read_watermarks(connection: Connection, arrivals: Sequence[Arrival]) -> dict[_Key, int]:
+    w = t.watermarks.c
     query = select(w.symbol_id, w.interval_id, w.open_time_ms)
     rows = connection.execute(query.where(w.symbol_id.in_(_ids(arrivals))))
-    watermarks: dict[_Key, int] = {(row[0], row[1]): row[2] for row in rows}
-    first_ms = min(_slot(one, 0) for one in arrivals)
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def _find_following(
+    connection: Connection, arrivals: Sequence[Arrival], watermarks: dict[_Key, int]
+) -> list[Arrival]:
+    g = t.gaps.c
     beyond = select(g.symbol_id, g.interval_id, func.max(g.end_ms)).where(
-        g.symbol_id.in_(_ids(arrivals)), g.resolved_ms.is_(None), g.end_ms > first_ms
+        g.symbol_id.in_(_ids(arrivals)),
+        g.resolved_ms.is_(None),
+        g.end_ms > min(_slot(one, 0) for one in arrivals),
     )
     rows = connection.execute(beyond.group_by(g.symbol_id, g.interval_id))
     gap_ends: dict[_Key, int] = {(row[0], row[1]): row[2] for row in rows}
+    free = [one for one in arrivals if gap_ends.get(_key(one), 0) <= _slot(one, 0)]
+    behind = [one for one in free if watermarks.get(_key(one), _NEVER) < _slot_before(one)]
+    newest = _read_newest(connection, [one for one in behind if _key(one) in watermarks])
+    ends = watermarks | newest
     return [
         one
-        for one in arrivals
-        if watermarks.get(_key(one)) == one.series.interval.add(_slot(one, 0), -1)
-        and gap_ends.get(_key(one), 0) <= _slot(one, 0)
+        for one in free
+        if one.series.interval.floor(ends.get(_key(one), -1)) == _slot_before(one)
     ]
 
 
@@ -143,18 +160,25 @@ def _rows(arrivals: Sequence[Arrival], batches: dict[_Key, int]) -> list[KlineRo
     ]
 
 
-def _find_ahead(connection: Connection, arrivals: Sequence[Arrival]) -> Collection[_Key]:
+def _read_newest(connection: Connection, arrivals: Sequence[Arrival]) -> dict[_Key, int]:
+    """Return the newest open times stored since the slots before these arrivals."""
+    if not arrivals:
+        return {}
     k = t.klines.c
     query = (
         select(k.symbol_id, k.interval_id, func.max(k.open_time_ms))
         .where(
             k.symbol_id.in_(_ids(arrivals)),
             k.interval_id.in_(sorted({one.series.interval.number for one in arrivals})),
-            k.open_time_ms >= min(one.klines[0].open_time_ms for one in arrivals),
+            k.open_time_ms >= min(_slot_before(one) for one in arrivals),
         )
         .group_by(k.symbol_id, k.interval_id)
     )
-    newest = {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def _find_ahead(connection: Connection, arrivals: Sequence[Arrival]) -> Collection[_Key]:
+    newest = _read_newest(connection, arrivals)
     return {
         _key(one) for one in arrivals if newest.get(_key(one), -1) >= one.klines[0].open_time_ms
     }
