@@ -159,9 +159,8 @@ def test_page_is_what_brute_force_finds(
     ]
     expected = wanted[-limit:] if start_ms is None else wanted[:limit]
 
-    page = recorded.history.page(Query(SYMBOL, Grid(interval), start_ms, end_ms, limit), now_ms)
-
-    assert page.klines() == expected
+    query = Query(SYMBOL, Grid(interval), start_ms, end_ms, limit)
+    assert recorded.history.page(query, now_ms).klines() == expected
 
 
 @settings(deadline=None, max_examples=60)
@@ -200,7 +199,6 @@ def test_unfinished_opens_flat_where_nothing_lower_is_known(recorded: Recorded) 
     hour = recorded.hours[5]
 
     opened = recorded.history.unfinished(SYMBOL, Grid(Interval.H1), hour.open_time_ms + 1000)
-
     assert opened == flat(hour)
 
 
@@ -287,7 +285,6 @@ def test_microsecond_files_are_served_in_milliseconds(tmp_path: Path) -> None:
     klines = make_klines(Interval.H1, 48, start_ms=parse_time_ms("start", "2024-12-31"))
     write_archive_months(tmp_path, SYMBOL, "1h", klines)
     history = History(scan([tmp_path]))
-
     served = history.page(Query(SYMBOL, Grid(Interval.H1), 0), history.newest_close() + 1).klines()
 
     assert served == klines

@@ -28,11 +28,10 @@ def test_aggregate_equals_each_slot_summed_by_hand(
 ) -> None:
     start_ms = parse_time_ms("start", "2023-01-01") + first_hour * HOUR_MS
     hours = [
-        kline._replace(
+        HOURS[n]._replace(
             open_time_ms=start_ms + n * HOUR_MS, close_time_ms=start_ms + (n + 1) * HOUR_MS - 1
         )
-        for n, kline in enumerate(HOURS)
-        if n in kept
+        for n in sorted(kept)
     ]
 
     made = aggregate(hours, Interval.H1, Grid(interval))
