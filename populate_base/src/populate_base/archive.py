@@ -22,8 +22,9 @@ _CHECKSUM = re.compile(rb"\s*([0-9a-fA-F]{64})\b")
 _MAX_CHECKSUM_BYTES = 4096
 #: A page holds a thousand keys; the longest ones make it 400 kB.
 _MAX_LISTING_BYTES = 4 << 20
-#: Larger downloads wait on the disk: a month of seconds has a hundred megabytes.
-_MEMORY_BYTES = 8 << 20
+#: Larger downloads wait on the disk: a month of minutes has three megabytes, one of seconds
+#: more than a hundred, and several wait at a time.
+_MEMORY_BYTES = 1 << 20
 _Answer = TypeVar("_Answer")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice, repeat
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table
@@ -105,27 +107,46 @@ def insert_if_new(
 def _insert_many(
     connection: Connection, table: Table, rows: Sequence[KlineRow] | KlineBlock
 ) -> None:
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    marks: list[object] = [mark] * len(KLINE_COLUMNS)
-    names = _names(connection, KLINE_COLUMNS)
-    values: Sequence[Sequence[int | str]]
     if isinstance(rows, KlineBlock):
-        # The shared values stand in the statement: they are numbers, and not bound for each row.
-        names = _names(connection, (*_LINE_FIELDS, *_shared(rows)))
-        marks = [mark] * len(_LINE_FIELDS) + list(_shared(rows).values())
-        for place in _LINE_TIMES:
-            marks[place] = f"{mark} {_division(connection)} {rows.lines.ticks_a_ms}"
-        text = rows.lines.content.decode("ascii")
-        values = [tuple(line.split(",")) for line in text.splitlines()]
-    else:
-        values = rows
-    statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(map(str, marks))})"  # noqa: S608  constants and numbers only
-    for start in range(0, len(values), _ROWS_A_STATEMENT):
-        connection.exec_driver_sql(statement, list(values[start : start + _ROWS_A_STATEMENT]))
+        _insert_lines(connection, table, rows)
+        return
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    marks = ", ".join([mark] * len(KLINE_COLUMNS))
+    statement = f"INSERT INTO {table.name} ({_names(connection, KLINE_COLUMNS)}) VALUES ({marks})"  # noqa: S608  constants only
+    for start in range(0, len(rows), _ROWS_A_STATEMENT):
+        connection.exec_driver_sql(statement, list(rows[start : start + _ROWS_A_STATEMENT]))
 
 
-def _division(connection: Connection) -> str:
-    return "/" if connection.dialect.name == "sqlite" else "DIV"
+def _insert_lines(connection: Connection, table: Table, block: KlineBlock) -> None:
+    is_sqlite = connection.dialect.name == "sqlite"
+    mark, division = ("?", "/") if is_sqlite else ("%s", "DIV")
+    # The shared values stand in the statement: they are numbers, and not bound for each row.
+    shared = _shared(block)
+    marks = [mark] * len(_LINE_FIELDS) + list(map(str, shared.values()))
+    for place in _LINE_TIMES:
+        marks[place] = f"{mark} {division} {block.lines.ticks_a_ms}"
+    names = _names(connection, (*_LINE_FIELDS, *shared))
+    statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(marks)})"  # noqa: S608  constants and numbers only
+    lines = block.lines.content.decode("ascii").splitlines()
+    fields = map(str.split, lines, repeat(","))
+    if is_sqlite:
+        _stream_into_sqlite(connection, statement, fields)
+        return
+    while some := [tuple(row) for row in islice(fields, _ROWS_A_STATEMENT)]:
+        connection.exec_driver_sql(statement, some)
+
+
+def _stream_into_sqlite(
+    connection: Connection, statement: str, rows: Iterable[Sequence[str]]
+) -> None:
+    # The driver takes rows as they come, SQLAlchemy would make lists of them first.
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        raise AssertionError(f"SQLite's driver is {driver!r}")
+    try:
+        driver.executemany(statement, rows)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
 
 
 def _shared(block: KlineBlock) -> dict[str, int]:
