@@ -12,13 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.errors import DataError
-from market.gaps import find_missing, merge_ranges, subtract_ranges
+from market.gaps import Range, find_missing, merge_ranges, subtract_ranges
 from market.interval import Interval
 from market.kline import Kline
 from market.store.bulk import KlineLines
 from market.times import parse_time_ms
 from populate_base.archive_file import ArchiveFile, Period
-from populate_base.archive_rows import FilePart, iter_parts, present_ranges, read_blocks
+from populate_base.archive_rows import (
+    FilePart,
+    clip_part,
+    iter_parts,
+    present_ranges,
+    read_blocks,
+)
 from populate_base.archive_zip import iter_blocks, max_file_bytes
 from support.archive import archive_csv
 from support.archive_reference import RefusedFile, read_csv
@@ -176,37 +182,45 @@ _TEXTS = st.sampled_from(
 )  # fmt: skip
 
 
+Rows = list[list[str]]
+
+
+def alter_row(draw: st.DrawFn, rows: Rows, place: int) -> None:
+    """Make one row odd: a text, a time, a unit, or the number of columns."""
+    row = list(rows[place])
+    match draw(st.sampled_from(["text", "text", "time", "unit", "columns"])):
+        case "text":
+            row[draw(st.sampled_from([1, 2, 3, 4, 5, 7, 8, 9, 10, 11]))] = draw(_TEXTS)
+        case "time":
+            field = draw(st.sampled_from([0, 6]))
+            row[field] = str(int(row[field]) + draw(st.sampled_from([-1, 1, 14_789, 10**9])))
+        case "unit":
+            row[0], row[6] = row[0] + "000", row[6] + draw(st.sampled_from(["999", "000"]))
+        case "columns":
+            row = row[:-1] if draw(st.booleans()) else [*row, "0"]
+    rows[place] = row
+
+
+def alter_rows(draw: st.DrawFn, rows: Rows, place: int) -> None:
+    """Make several rows odd: lost, repeated, out of order, or in microseconds from one on."""
+    match draw(st.sampled_from(["lose", "again", "swap", "unit"])):
+        case "lose":
+            del rows[place : place + draw(st.integers(1, 3))]
+        case "again":
+            rows.insert(place, rows[place])
+        case "swap":
+            rows[place], rows[-1] = rows[-1], rows[place]
+        case "unit":
+            rows[place:] = [[r[0] + "000", *r[1:6], r[6] + "999", *r[7:]] for r in rows[place:]]
+
+
 @st.composite
 def oddities(draw: st.DrawFn) -> bytes:
     """A CSV of a day of hours in which something may be odd, some rows or the whole."""
     rows = [line.split(",") for line in archive_csv(KLINES[:24]).splitlines()]
     for _ in range(draw(st.integers(0, 2))):
-        place = draw(st.integers(0, len(rows) - 1))
-        row = list(rows[place])
-        match draw(st.sampled_from(["text", "time", "unit", "lose", "again", "swap", "columns"])):
-            case "text":
-                row[draw(st.sampled_from([1, 2, 3, 4, 5, 7, 8, 9, 10, 11]))] = draw(_TEXTS)
-                rows[place] = row
-            case "time":
-                field = draw(st.sampled_from([0, 6]))
-                row[field] = str(int(row[field]) + draw(st.sampled_from([-1, 1, 14_789, 10**9])))
-                rows[place] = row
-            case "unit":
-                for later in rows[place:] if draw(st.booleans()) else rows[place : place + 1]:
-                    later[0], later[6] = (
-                        later[0] + "000",
-                        later[6] + draw(st.sampled_from(["999", "000"])),
-                    )
-            case "lose":
-                del rows[place : place + draw(st.integers(1, 3))]
-            case "again":
-                rows.insert(place, row)
-            case "swap":
-                rows[place], rows[-1] = rows[-1], rows[place]
-            case "columns":
-                rows[place] = row[:-1] if draw(st.booleans()) else [*row, "0"]
-        if not rows:
-            break
+        alter = draw(st.sampled_from([alter_row, alter_rows]))
+        alter(draw, rows, draw(st.integers(0, len(rows) - 1)))
     end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
     text = end.join(",".join(row) for row in rows) + draw(st.sampled_from([end, "", "\n\n"]))
     return (draw(st.sampled_from(["", "", HEADER, "\ufeff", "\n"])) + text).encode()
@@ -241,3 +255,25 @@ def test_present_ranges_are_what_is_not_missing(slots: set[int], off_ms: int) ->
 
     missing = find_missing(Interval.H1, *FILE.span, opens)
     assert present == subtract_ranges([FILE.span], missing)
+
+
+@given(st.integers(-2, 50), st.integers(0, 50), st.sampled_from([1, 10_000_000]), st.booleans())
+def test_a_part_is_clipped_to_what_was_wanted(
+    first: int, count: int, few_bytes: int, micro: bool
+) -> None:
+    rows = archive_csv(KLINES).splitlines()
+    text = "\n".join(map(microseconds, rows) if micro else rows) + "\n"
+    (whole,) = read_blocks(iter([text.encode()]), FILE, few_bytes=few_bytes)
+    start_ms = START_MS + first * 3_600_000
+    span = Range(start_ms, start_ms + count * 3_600_000)
+
+    part = clip_part(whole, Interval.H1, span)
+
+    inside = [kline for kline in KLINES if span.start_ms <= kline.open_time_ms < span.end_ms]
+    assert klines_of([part] if part is not None else []) == inside
+    if part is not None:
+        assert part.rows == len(inside)
+        assert part.present == [Range(inside[0].open_time_ms, inside[-1].close_time_ms + 1)]
+        if isinstance(part.klines, KlineLines):
+            ends = (inside[0].open_time_ms, inside[-1].open_time_ms)
+            assert part.klines[1:4] == (len(inside), *ends)
