@@ -37,7 +37,7 @@ class SymbolSelection:
     """
 
     names: tuple[str, ...] = ()
-    quotes: frozenset[str] = frozenset()
+    quotes: tuple[str, ...] = ()
     pattern: re.Pattern[str] | None = None
 
     @property
@@ -50,7 +50,7 @@ class SymbolSelection:
         """Return the symbol to show where one has to be named before any is known."""
         if self.names:
             return self.names[0]
-        return f"BTC{min(self.quotes)}" if self.quotes else "BTCUSDT"
+        return f"BTC{self.quotes[0]}" if self.quotes else "BTCUSDT"
 
     def admits(self, symbol: str, quote_asset: str) -> bool:
         """Tell whether a symbol is among those selected, its status left aside."""
@@ -91,7 +91,7 @@ def parse_selection(text: str) -> SymbolSelection:
             raise ValueError(f"expected {SELECTION_FORMS}")
     if not names and not quotes:
         raise ValueError(f"expected {SELECTION_FORMS}")
-    return SymbolSelection(tuple(dict.fromkeys(names)), frozenset(quotes))
+    return SymbolSelection(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(quotes)))
 
 
 def _parse_pattern(text: str) -> re.Pattern[str]:

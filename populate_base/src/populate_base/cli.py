@@ -27,6 +27,7 @@ from populate_base.audit_commands import add_audit_commands
 from populate_base.backfill import Backfill, Pace, SeriesReport
 from populate_base.file_commands import add_file_commands
 from populate_base.progress import BarProgress, LoggedProgress, ProgressDisplay
+from populate_base.refine import refine_outages
 from populate_base.report import render_reports, reports_json
 from populate_base.service import open_sources, run_follow
 from populate_base.settings import PopulateSettings
@@ -82,6 +83,7 @@ def backfill(
         with _show_progress() as progress:
             work = Backfill(store, sources, progress, pace)
             reports = [work.run(one, *span) for one in series]
+        refine_outages(store, sources.clock.now_ms(), venue=sources.exchange.venue)
         seconds = time.perf_counter() - started_s
     _print_reports(reports, seconds, json)
 

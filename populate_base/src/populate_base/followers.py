@@ -40,11 +40,13 @@ def iter_followers(
     sources: Sources,
     series: Sequence[Series],
     stop: threading.Event,
+    *,
+    first: int = 0,
 ) -> Iterator[Follower]:
-    """Yield a follower for each connection that so many series need."""
+    """Yield a follower for each connection that so many series need, numbered from `first`."""
     size, pace = settings.streams_per_connection, ConnectPace()
     groups = [series[start : start + size] for start in range(0, len(series), size)]
-    for number, group in enumerate(groups):
+    for number, group in enumerate(groups, start=first):
         tails = make_tails(settings, store, sources)
         spool = Spool(
             spool_folder(settings) / f"{number}{SUFFIX}",

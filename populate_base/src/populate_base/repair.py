@@ -158,6 +158,21 @@ class Repairer:
             self._tell_changes(repair, before)
         return repair
 
+    def restate(self, series: Series) -> SeriesRepair:
+        """Look whether the archive replaced files of a series, and restate those it did.
+
+        Takes two listings; each file that changed is read and its klines are written where
+        it is believed, with revisions. Nothing else is looked at.
+
+        Raises: as `repair`.
+        """
+        now_ms = self._sources.clock.now_ms()
+        span = Range(self._scope.start_ms or 0, self._scope.end_ms or now_ms)
+        repair = SeriesRepair(SeriesAudit(series, span), self._is_dry)
+        mender = _Mender(self._store, repair, self._announce_from_ms(series), now_ms)
+        self._verifier.compare_all(repair.audit, (), now_ms, mender)
+        return repair
+
     def refine(self, venue: str) -> list[CauseChange]:
         """Tell the causes of all gaps of a venue anew, after its series were repaired."""
         if self._is_dry:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TypeVar
 
 from market.clock import ExchangeClock, keep_measuring
@@ -30,6 +31,7 @@ from populate_base.quarantine import Quarantine
 from populate_base.recovery import recover
 from populate_base.settings import PopulateSettings
 from populate_base.universe import register_series
+from populate_base.upkeep import Upkeep
 from populate_base.weight import WeightBudget
 from populate_base.wire_clock import WireClock
 
@@ -155,6 +157,7 @@ class FollowService:
             self._start(follower.run, term)
         for work in self._make_background_work(series):
             self._start(work, term)
+        self._start(partial(self._keep_up, series=series), term)
         self._problem = None
         # A store that is away takes the lease from nobody: klines go on into the spool.
         while not stop.wait(_LOOK_S) and not self._is_ceded(lease):
@@ -174,18 +177,40 @@ class FollowService:
             return False
         return found is not None and found.holder != lease.holder
 
+    def _keep_up(self, term: threading.Event, *, series: Sequence[Series]) -> None:
+        """Do each day's upkeep, and follow what a rule selects since today."""
+        settings = self._settings
+
+        def follow(fresh: list[Series]) -> None:
+            followers = list(
+                iter_followers(
+                    settings, self._store, self._sources, fresh, term, first=len(self._followers)
+                )
+            )
+            self._followers += followers
+            for follower in followers:
+                self._start(follower.run, term)
+            self._start(self._make_confirmer(fresh).run, term)
+
+        upkeep = Upkeep(
+            self._store, self._sources, settings.symbols, settings.intervals, term.is_set
+        )
+        upkeep.run(term, series, follow)
+
     def _make_background_work(
         self, series: Sequence[Series]
     ) -> list[Callable[[threading.Event], None]]:
+        return [self._make_confirmer(series).run, GapGauge(self._store).run]
+
+    def _make_confirmer(self, series: Sequence[Series]) -> Confirmer:
         settings = self._settings
-        confirmer = Confirmer(
+        return Confirmer(
             self._store,
             self._sources,
             series,
             after_s=settings.confirm_s,
             index_klines=settings.index_klines,
         )
-        return [confirmer.run, GapGauge(self._store).run]
 
     def _wait_for(self, work: Callable[[], _Result], stop: threading.Event) -> _Result | None:
         """Return what `work` returns once the store and the exchange are there."""
