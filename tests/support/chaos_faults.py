@@ -67,6 +67,30 @@ DRAWS: tuple[Draw, ...] = (
 )
 
 
+_EACH = _real(0.002, 0.2)
+_ROWS = _one({"number_of_trades": "+1"}, {"volume": "*1.01"}, {"quote_asset_volume": "+1"})
+_LIARS = _one("archive_monthly", "archive_daily", "rest")
+
+#: Lies about klines that have closed, which only a comparison of the sources finds.
+LIES: tuple[Draw, ...] = (
+    _of("disagreement", source=_LIARS, change=_ROWS, probability=_EACH),
+    _of("disagreement", source=_one(_ARCHIVES), change=_ROWS, probability=_EACH),
+    _of("missing_rows", source=_LIARS, probability=_EACH),
+    _of("missing_rows", source=_one(_ARCHIVES), probability=_EACH),
+    _of("off_grid", source=_LIARS, probability=_real(0.001, 0.01), shift_ms=_whole(1, 59_000)),
+    _of("duplicate_rows", source=_one(_ARCHIVES), probability=_EACH),
+    _of("missing_file", probability=_real(0.1, 0.5)),
+    _of("late_publication", hours=_real(1, 48), source=_one(_ARCHIVES)),
+    _of("time_unit", unit=_one("ms", "us", "mixed"), probability=_real(0.1, 1)),
+    _of("header_row", probability=_real(0.1, 1)),
+)
+
+
+def draw_lie(dice: random.Random) -> Body:
+    """Return the next lie."""
+    return dice.choice(LIES)(dice)
+
+
 def draw_fault(dice: random.Random) -> Body:
     """Return the next fault."""
     return dice.choice(DRAWS)(dice)

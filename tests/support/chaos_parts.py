@@ -36,6 +36,19 @@ class Populator:
                 stderr=subprocess.STDOUT,
             )
 
+    def run(self) -> int:
+        """Run it to its end; return its status."""
+        self.start()
+        return self.wait()
+
+    def wait(self, limit_s: float = 240.0) -> int:
+        """Wait for its end; return its status."""
+        if self._process is None:
+            return 0
+        status = self._process.wait(limit_s)
+        self._process = None
+        return status
+
     @property
     def is_running(self) -> bool:
         """Tell whether it runs."""
