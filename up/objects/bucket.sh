@@ -3,25 +3,16 @@
 # Repeating it changes nothing. The keys come by ADMIN_ACCESS_KEY_ID and ADMIN_SECRET_ACCESS_KEY.
 set -eu
 
-listed() {
-    versitygw admin --endpoint-url "$OBJECTS_URL" list-buckets
+admin() {
+    versitygw admin --endpoint-url "$OBJECTS_URL" "$@"
 }
 
-attempt=1
-until buckets=$(listed); do
-    if [ "$attempt" -ge 60 ]; then
-        echo "error: the object store at $OBJECTS_URL does not answer" >&2
-        exit 1
-    fi
-    attempt=$((attempt + 1))
-    sleep 1
-done
-
-if printf '%s\n' "$buckets" | grep -q -w "$BUCKET"; then
+# One bucket a line, its owner behind it.
+buckets=$(admin list-buckets)
+if printf '%s\n' "$buckets" | grep -q "^${BUCKET}[[:space:]]"; then
     echo "The bucket $BUCKET is there already."
 else
-    versitygw admin --endpoint-url "$OBJECTS_URL" create-bucket \
-        --owner "$ADMIN_ACCESS_KEY_ID" --bucket "$BUCKET"
+    admin create-bucket --owner "$ADMIN_ACCESS_KEY_ID" --bucket "$BUCKET"
     echo "The bucket $BUCKET was made."
 fi
 

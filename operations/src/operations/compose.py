@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from operations.waiting import Failure, Progress, wait_for_forecast, wait_until_
 
 #: Containers that do one thing and end.
 _ONE_SHOT = frozenset({"migrate", "accounts", "index-accounts", "index-setup", "object-bucket"})
+_OBJECT_STORAGE = frozenset({"objects", "object-bucket"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class ComposeMode:
         arguments = ("up", "--detach", "--no-build", "--remove-orphans", "--scale", workers)
         if self._compose.run(*arguments, demo=demo, timeout_s=limit_s) != 0:
             return self._find_failed() or Failure(None, "the stack did not come up")
+        _end_unchosen(self._containers(), self.settings)
         names = sorted({service_of(found) for found in self._containers()} - _ONE_SHOT)
         state = ComposeState(fingerprint=self._compose.fingerprint(demo=demo), services=names)
         write_state(self.layout.compose_state, state)
@@ -165,6 +167,8 @@ class ComposeMode:
             ),
             Service("kibana", "Kibana", self.settings.kibana_port, "OPERATE_KIBANA_PORT"),
         ]  # fmt: skip
+        if self.settings.object_storage:
+            servers.append(Service("objects", "S3 server", None, ""))
         return self._services(demo=demo) + servers
 
     def _restarts(self) -> Mapping[str, int] | None:
@@ -193,6 +197,14 @@ class ComposeMode:
 def docker_is_usable() -> bool:
     """Tell whether an engine answers and the compose plugin is there."""
     return engine_answers() and compose_version() is not None
+
+
+def _end_unchosen(containers: Sequence[Container], settings: OperateSettings) -> None:
+    # Compose leaves running what a profile started that is not chosen any more.
+    for container in containers:
+        if service_of(container) in _OBJECT_STORAGE and not settings.object_storage:
+            container.stop()
+            container.remove()
 
 
 def _is_unwell(container: Container) -> bool:

@@ -131,6 +131,9 @@ def _artefact_variables(
             "AWS_ALLOW_HTTP": "true",
             "AWS_ACCESS_KEY_ID": secrets["OBJECTS_ACCESS_KEY"],
             "AWS_SECRET_ACCESS_KEY": secrets["OBJECTS_SECRET_KEY"],
+            # What the shell says of an account at AWS would not be understood here.
+            "AWS_REGION": "us-east-1",
+            "AWS_SESSION_TOKEN": "",
         }
     named = environment.get("KLINECAST_ARTEFACTS_URL", "")
     # A folder of this machine means nothing inside a container; there it is a volume.

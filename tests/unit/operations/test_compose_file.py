@@ -74,6 +74,8 @@ def test_container_knows_no_secret_but_its_own(service: str) -> None:
         "index-accounts": {"ELASTIC_PASSWORD", "KIBANA_SYSTEM_PASSWORD", "SINK_USER_PASSWORD"},
         "index-setup": {"ELASTIC_PASSWORD"},
         "kibana": {"KIBANA_SYSTEM_PASSWORD", "KIBANA_ENCRYPTION_KEY"},
+        "objects": {"OBJECTS_ACCESS_KEY", "OBJECTS_SECRET_KEY"},
+        "object-bucket": {"OBJECTS_ACCESS_KEY", "OBJECTS_SECRET_KEY"},
     }
     assert named <= allowed.get(service, set())
 
