@@ -1,30 +1,37 @@
 """The compose stack, for real: built, populated, killed container by container, removed.
 
 Runs where KLINECAST_TEST_COMPOSE is set, which says that a Docker engine answers and has, or
-may pull, the images of MySQL, Elasticsearch, Kibana and Python. The tests share one stack and
-run in their order.
+may pull, the images of MySQL, Elasticsearch, Kibana and Python. Where the S3 server's image can
+be had too, models are published there, else in a volume. The tests share one stack and run in
+their order.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
-import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import docker
 import httpx
 import pytest
-from docker.models.containers import Container
 
-from operations.engine import PROJECT_LABEL, service_of
-from operations.settings import read_dotenv
-from support.installation import Copy, Installation, copy_project, free_ports
+from operations.engine import service_of
+from support.compose_stack import LASTING, OURS, Stack
+from support.gateway_image import gateway_image
+from support.installation import Copy, copy_project, free_ports
 from support.processes import wait_until
+from support.servers import NotHere
 
+#: The S3 server's settings, in a shell that also has an account at AWS.
+OBJECT_STORAGE = {
+    "OPERATE_OBJECT_STORAGE": "true",
+    "AWS_REGION": "eu-central-1",
+    "AWS_SESSION_TOKEN": "of an account at AWS",
+}
 pytestmark = [
     pytest.mark.system,
     pytest.mark.timeout(1500),
@@ -33,61 +40,6 @@ pytestmark = [
         reason="the compose stack: set KLINECAST_TEST_COMPOSE=1 where a Docker engine answers",
     ),
 ]
-
-LASTING = [
-    "simulator", "history", "populator", "models", "trainer", "sink", "mysql", "elasticsearch",
-    "kibana",
-]  # fmt: skip
-OURS = LASTING[:6]
-
-
-class Stack(Installation):
-    """The compose stack under trial."""
-
-    def __init__(self, copy: Copy, client: docker.DockerClient) -> None:
-        super().__init__(copy, copy.setup("--docker", "--demo", timeout_s=1400))
-        self.client = client
-        self.secrets = read_dotenv(copy.folder / ".env")
-
-    def containers(self) -> list[Container]:
-        """Return every container of the project."""
-        project = self.copy.environment["COMPOSE_PROJECT_NAME"]
-        found: list[Container] = self.client.containers.list(
-            all=True, filters={"label": f"{PROJECT_LABEL}={project}"}
-        )
-        return found
-
-    def container(self, service: str) -> Container:
-        """Return the one container of a service."""
-        (found,) = [one for one in self.containers() if service_of(one) == service]
-        return found
-
-    def starts(self) -> dict[str, str]:
-        """Return when each lasting container was started."""
-        return {
-            service_of(one): one.attrs["State"]["StartedAt"]
-            for one in self.containers()
-            if service_of(one) in LASTING
-        }
-
-    def query(self, user: str, sql: str) -> subprocess.CompletedProcess[str]:
-        """Run a statement as one of the MySQL users, inside the server's container."""
-        return subprocess.run(
-            [
-                *("docker", "exec", "-e", "MYSQL_PWD", self.container("mysql").id),
-                *("mysql", "-h", "127.0.0.1", "-u", user, "-N", "-e", sql, "klinecast"),
-            ],
-            env={**os.environ, "MYSQL_PWD": self.secrets[f"MYSQL_{user.upper()}_PASSWORD"]},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def indexed(self) -> int:
-        """Return how many documents of forecasts Elasticsearch holds."""
-        url = f"{self.url('OPERATE_ELASTICSEARCH_PORT')}/klinecast-forecasts/_count"
-        answer = httpx.get(url, auth=("elastic", self.secrets["ELASTIC_PASSWORD"]), timeout=30)
-        return int(answer.raise_for_status().json()["count"])
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +56,26 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     }  # fmt: skip
     if bundle := os.environ.get("OPERATE_CA_BUNDLE"):
         settings["OPERATE_CA_BUNDLE"] = bundle
-    copy = copy_project(tmp_path_factory.mktemp("stack") / "klinecast", settings)
-    client = docker.from_env()
-    try:
-        yield Stack(copy, client)
-    finally:
-        copy.setup("reset", "--yes")
-        client.close()
+    folder = tmp_path_factory.mktemp("stack") / "klinecast"
+    with ExitStack() as opened:
+        client = docker.from_env()
+        opened.callback(client.close)
+        without_objects = None
+        try:
+            opened.enter_context(gateway_image(client))
+            settings |= OBJECT_STORAGE
+        except NotHere as reason:
+            without_objects = f"the compose stack's S3 server: {reason}"
+        copy = copy_project(folder, settings)
+        opened.callback(copy.setup, "reset", "--yes")
+        yield Stack(copy, client, without_objects=without_objects)
+
+
+@pytest.fixture
+def objects(stack: Stack) -> None:
+    """Skip where the stack has no S3 server of its own."""
+    if stack.without_objects is not None:
+        pytest.skip(stack.without_objects)
 
 
 def test_stack_comes_up_with_a_forecast(stack: Stack) -> None:
@@ -124,7 +89,7 @@ def test_every_part_is_up_and_ready(stack: Stack) -> None:
     status = json.loads(stack.copy.setup("status", "--json").stdout)
 
     assert status["well"] is True
-    assert {service["name"] for service in status["services"]} == set(LASTING)
+    assert {service["name"] for service in status["services"]} == set(stack.lasting)
     assert all(service["ready"] for service in status["services"])
 
 
@@ -194,20 +159,57 @@ def test_second_start_changes_nothing_and_says_so(stack: Stack) -> None:
     assert stack.starts() == before
 
 
+@pytest.mark.usefixtures("objects")
+def test_models_are_published_in_the_bucket(stack: Stack) -> None:
+    served = stack.history("/v1/forecasts", **stack.series)["forecasts"][0]
+
+    names = stack.published()
+
+    of_the_series = f"artefacts/{stack.symbol}/{stack.interval}/{served['model']}/"
+    assert any(name.startswith(of_the_series) for name in names), names
+
+
+@pytest.mark.usefixtures("objects")
+def test_nothing_is_read_from_the_bucket_without_a_key(stack: Stack) -> None:
+    published = stack.published()[0]
+
+    assert stack.status_without_key("klinecast") == 403
+    assert stack.status_without_key(f"klinecast/{published}") == 403
+
+
+@pytest.mark.usefixtures("objects")
+def test_keys_of_the_bucket_are_with_who_needs_them(stack: Stack) -> None:
+    keys = {stack.secrets["OBJECTS_ACCESS_KEY"], stack.secrets["OBJECTS_SECRET_KEY"]}
+
+    knowing = {
+        service_of(one)
+        for one in stack.containers()
+        if any(key in json.dumps(one.attrs) for key in keys)
+    }
+    assert knowing == {"objects", "object-bucket", "models", "trainer"}
+
+
+def test_every_volume_has_a_name_that_reset_knows(stack: Stack) -> None:
+    known = {volume.name for volume in stack.volumes()}
+    mounts = [mount for container in stack.containers() for mount in container.attrs["Mounts"]]
+
+    assert {mount["Name"] for mount in mounts if mount["Type"] == "volume"} <= known
+
+
+def test_no_log_holds_a_secret(stack: Stack) -> None:
+    for container in stack.containers():
+        log = container.logs().decode(errors="replace")
+        told = [name for name, secret in stack.secrets.items() if secret in log]
+        assert told == [], service_of(container)
+
+
 @pytest.mark.parametrize("service", LASTING)
 def test_killed_container_comes_back_and_nothing_is_lost_or_doubled(
     stack: Stack, service: str
 ) -> None:
     forecasts = stack.forecast_ids()
-    before = stack.container(service)
-    try:
-        # From outside: the engine takes its own `kill` for a wish, and brings nothing back.
-        os.kill(before.attrs["State"]["Pid"], signal.SIGKILL)
-    except (PermissionError, ProcessLookupError):
-        pytest.skip("containers cannot be killed from outside: their processes are not ours")
+    _kill(stack, service)
 
-    started = before.attrs["State"]["StartedAt"]
-    wait_until(lambda: stack.starts()[service] > started, f"{service} again", limit_s=60)
     wait_until(stack.is_well, "all is well", limit_s=240)
     after = stack.forecast_ids()
     assert set(forecasts) <= set(after)
@@ -215,13 +217,46 @@ def test_killed_container_comes_back_and_nothing_is_lost_or_doubled(
     stack.assert_store_equals_exchange()
 
 
-def test_down_keeps_the_data_and_reset_removes_them(stack: Stack) -> None:
-    project = stack.copy.environment["COMPOSE_PROJECT_NAME"]
-    owned = {"label": f"{PROJECT_LABEL}={project}"}
+@pytest.mark.usefixtures("objects")
+def test_forecasting_goes_on_after_the_object_store_was_killed(stack: Stack) -> None:
+    published = stack.published()
+    newest = _newest_cutoff(stack)
 
+    _kill(stack, "objects")
+
+    wait_until(lambda: _newest_cutoff(stack) > newest, "a later forecast", limit_s=240)
+    wait_until(stack.is_well, "all is well", limit_s=240)
+    assert set(published) <= set(stack.published())
+
+
+@pytest.mark.usefixtures("objects")
+def test_object_store_ends_when_it_is_not_wanted_any_more(stack: Stack) -> None:
+    environment = stack.copy.environment.items()
+    without = {name: value for name, value in environment if name not in OBJECT_STORAGE}
+
+    again = Copy(stack.copy.folder, without).setup("--docker", "--demo")
+
+    assert again.returncode == 0, again.stderr
+    assert "objects" not in {service_of(container) for container in stack.containers()}
+    assert any(volume.name.endswith("_objects") for volume in stack.volumes())
+
+
+def _kill(stack: Stack, service: str) -> None:
+    try:
+        stack.kill(service)
+    except (PermissionError, ProcessLookupError):
+        pytest.skip("containers cannot be killed from outside: their processes are not ours")
+
+
+def _newest_cutoff(stack: Stack) -> int:
+    (newest,) = stack.history("/v1/forecasts", **stack.series, limit=1)["forecasts"]
+    return int(newest["cutoff_ms"])
+
+
+def test_down_keeps_the_data_and_reset_removes_them(stack: Stack) -> None:
     assert stack.copy.setup("down").returncode == 0
     assert stack.containers() == []
-    assert stack.client.volumes.list(filters=owned) != []
+    assert stack.volumes() != []
 
     assert stack.copy.setup("reset", "--yes").returncode == 0
-    assert stack.client.volumes.list(filters=owned) == []
+    assert stack.volumes() == []
