@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from binance_simulator.app import build_app
-from binance_simulator.catalogue import scan
+from binance_simulator.catalogue import Catalogue, scan
 from binance_simulator.clock import SimulatedClock
 from binance_simulator.exchange import Exchange
 from binance_simulator.exchange_info import split_symbol
@@ -80,8 +79,10 @@ def serve(  # noqa: PLR0913 - each option of a command line is an argument
         kept_ms = read_state(state)
         started_ms = started_ms if kept_ms is None else kept_ms
     clock = SimulatedClock(started_ms, speed, end_ms)
-    for new, symbol in [*map(_read_alias, alias or ()), *_iter_clones(clone or ())]:
-        catalogue.add_alias(new, symbol)
+    for text in alias or ():
+        _add_names(catalogue, "--alias", text, [_read_alias(text)])
+    for text in clone or ():
+        _add_names(catalogue, "--clone", text, _read_clones(text))
     told = Scenario() if scenario is None else read_scenario(scenario)
     if weight_limit is not None:
         told = told._replace(limits=told.limits._replace(weight=weight_limit))
@@ -96,14 +97,21 @@ def _read_alias(text: str) -> tuple[str, str]:
     return new, symbol
 
 
-def _iter_clones(texts: list[str] | tuple[()]) -> Iterator[tuple[str, str]]:
-    """Yield BTC0001USDT to BTC1000USDT for `BTCUSDT:1000`."""
-    for text in texts:
-        symbol, _, count = text.partition(":")
-        if not (SYMBOL.fullmatch(symbol) and count.isdigit() and 1 <= int(count) <= 9999):
-            raise InvalidParameter("--clone", text, "BTCUSDT:N, N from 1 to 9999")
-        base, quote = split_symbol(symbol)
-        yield from ((f"{base}{number:04d}{quote}", symbol) for number in range(1, int(count) + 1))
+def _read_clones(text: str) -> list[tuple[str, str]]:
+    """Return BTC0001USDT to BTC1000USDT for `BTCUSDT:1000`."""
+    symbol, _, count = text.partition(":")
+    if not (SYMBOL.fullmatch(symbol) and count.isdigit() and 1 <= int(count) <= 9999):
+        raise InvalidParameter("--clone", text, "BTCUSDT:N, N from 1 to 9999")
+    base, quote = split_symbol(symbol)
+    return [(f"{base}{number:04d}{quote}", symbol) for number in range(1, int(count) + 1)]
+
+
+def _add_names(catalogue: Catalogue, option: str, text: str, names: list[tuple[str, str]]) -> None:
+    for new, symbol in names:
+        try:
+            catalogue.add_alias(new, symbol)
+        except InvalidParameter as error:
+            raise InvalidParameter(option, text, error.expected) from None
 
 
 def main() -> None:

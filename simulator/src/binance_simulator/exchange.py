@@ -18,6 +18,7 @@ from binance_simulator.history import History, Page, Query
 from binance_simulator.scenario import Scenario
 from binance_simulator.traffic import Traffic
 from binance_simulator.weights import WeightBudget
+from market.errors import InvalidParameter
 
 #: Newest klines, of the lowest interval, that a symbol's price and volume steps are read from.
 _SEEN = 200
@@ -47,12 +48,25 @@ class Exchange:
         """Set a fault; a new name of a symbol is served from then on.
 
         Raises:
-            InvalidParameter: the entry is not a fault the simulator has.
+            InvalidParameter: the entry is not a fault the simulator has, or is of a symbol it
+                has no files of.
         """
-        fault = self.faults.add(asked, name)
-        if fault is not None and isinstance(fault.effect, Renamed):
-            for symbol in fault.target.symbol:
-                self.catalogue.add_alias(fault.effect.to, symbol)
+        if asked == {"kind": "reset"}:
+            self.faults.add(asked)
+            return
+        fault = self.faults.read(asked, name)
+        for symbol in fault.target.symbol:
+            if not self.catalogue.knows(symbol):
+                raise InvalidParameter(f"{name} symbol".strip(), symbol, "one that has files")
+            if isinstance(fault.effect, Renamed):
+                self._rename(fault.effect.to, symbol, name)
+        self.faults.set(fault)
+
+    def _rename(self, new: str, symbol: str, name: str) -> None:
+        try:
+            self.catalogue.add_alias(new, symbol)
+        except InvalidParameter:
+            raise InvalidParameter(f"{name} to".strip(), new, "a name not in use") from None
 
     def told_ms(self) -> int:
         """Return the time as the exchange tells it."""

@@ -123,6 +123,11 @@ def test_taken_port_is_one_line_and_status_one(simulator_data: Path) -> None:
         (("--speed", "-1"), "speed was -1.0"),
         (("--state", "no/such/folder/clock.json"), "--state was 'no/such/folder/clock.json'"),
         (("--host", "203.0.113.1"), "--host was '203.0.113.1'"),
+        (("--scenario", "nowhere.toml"), "--scenario was 'nowhere.toml'"),
+        (("--alias", "NEWUSDT"), "--alias was 'NEWUSDT'; expected NEWUSDT=BTCUSDT"),
+        (("--alias", "NEWUSDT=XYZUSDT"), "--alias was 'NEWUSDT=XYZUSDT'; expected a symbol with"),
+        (("--clone", "BTCUSDT:0"), "--clone was 'BTCUSDT:0'; expected BTCUSDT:N"),
+        (("--clone", "XYZUSDT:2"), "--clone was 'XYZUSDT:2'; expected a symbol with files"),
     ],
 )
 def test_wrong_options_are_one_error(
@@ -132,6 +137,26 @@ def test_wrong_options_are_one_error(
 
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"error: {said}")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('kind = "status"\nstatus = 99', "faults[2] status was 99; expected an integer from 400"),
+        ('kind = "delisted"\nsymbol = "XYZUSDT"\nat = 5', "faults[2] symbol was 'XYZUSDT'"),
+    ],
+)
+def test_wrong_scenario_is_one_line_that_names_the_entry(
+    simulator_data: Path, tmp_path: Path, entry: str, said: str
+) -> None:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text(f'[[faults]]\nkind = "silence"\n[[faults]]\n{entry}\n')
+
+    ended = run("--data", str(simulator_data), "--port", "0", "--scenario", str(scenario))
+
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[0].startswith(f"error: {said}")
     assert "Traceback" not in ended.stderr
 
 

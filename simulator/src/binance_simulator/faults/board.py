@@ -49,15 +49,23 @@ class Faults:
         if asked == {"kind": "reset"}:
             self._set.clear()
             return None
-        fault = read_fault(
+        fault = self.read(asked, name)
+        self.set(fault)
+        return fault
+
+    def read(self, asked: Mapping[str, object], name: str = "") -> Fault:
+        """Return the fault of an entry, not set yet; raises as `add` does."""
+        return read_fault(
             asked,
             name=name,
             seed=self._seed,
             now_ms=self._clock.now_ms(),
             machine_s=self._monotonic(),
         )
+
+    def set(self, fault: Fault) -> None:
+        """Set a fault that was read."""
         self._set[type(fault.effect)].append(fault)
-        return fault
 
     def __iter__(self) -> Iterator[Fault]:
         for faults in self._set.values():
