@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 
 from market.errors import SchemaMismatch
 from market.store import Store, open_store
-from market.store.outbox import announce, confirm, read_dead_letters, read_outbox
+from market.store.outbox import DeadLetter, announce, confirm, read_dead_letters, read_outbox
 from market.store.schema import head_revision, migrate
 from market.store.symbols import read_symbols
 from market.store.tables import metadata
@@ -93,7 +93,7 @@ def test_announcements_of_the_first_schema_are_kept(empty_url: str) -> None:
         announce(connection, "klines", ["a"], 5)
         confirm(connection, old)
         assert [one.key for one in read_outbox(connection, 10)] == ["a"]
-        assert read_dead_letters(connection) == [("klines", "c", "refused", 7)]
+        assert read_dead_letters(connection) == [DeadLetter("klines", "c", "refused", 7, 0)]
     store.close()
 
 
