@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, cast
 
 import orjson
 import typer
@@ -24,8 +25,11 @@ from market.store import Store, open_store
 from market.store.symbols import VENUE
 from market.times import format_time
 from populate_base.audit_commands import add_audit_commands
-from populate_base.backfill import Backfill, Pace, SeriesReport
+from populate_base.backfill import Backfill, Pace, SeriesReport, Sources
+from populate_base.exchange import Exchange
 from populate_base.file_commands import add_file_commands
+from populate_base.gone import GoneSource, read_gone
+from populate_base.lifecycle import learn_lives
 from populate_base.progress import BarProgress, LoggedProgress, ProgressDisplay
 from populate_base.refine import refine_outages
 from populate_base.report import render_reports, reports_json
@@ -81,8 +85,9 @@ def backfill(
         started_s = time.perf_counter()
         pace = Pace(settings.downloads, settings.index_klines)
         with _show_progress() as progress:
-            work = Backfill(store, sources, progress, pace)
+            work = Backfill(store, _with_gone(store, sources), progress, pace)
             reports = [work.run(one, *span) for one in series]
+        learn_lives(store, sources.clock.now_ms(), venue=sources.exchange.venue)
         refine_outages(store, sources.clock.now_ms(), venue=sources.exchange.venue)
         seconds = time.perf_counter() - started_s
     _print_reports(reports, seconds, json)
@@ -116,6 +121,13 @@ def status(json: Json = False) -> None:
         sys.stdout.write(weight_sentence(weight) + "\n")
     else:
         sys.stdout.write("The store holds no kline yet.\n")
+
+
+def _with_gone(store: Store, sources: Sources) -> Sources:
+    venue = sources.exchange.venue
+    exchange = GoneSource(sources.exchange, read_gone(store, venue))
+    # A backfill asks for no more than `KlineSource` has.
+    return replace(sources, exchange=cast("Exchange", exchange))
 
 
 def _quiet_level(settings: PopulateSettings) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from market.errors import DataError, ExchangeUnavailable
 from market.gaps import Cause, Gap
-from market.interval import Interval
+from market.interval import DAY_MS, Interval
 from market.log import get_logger
 from market.store import Store
 from market.store.gap_ledger import read_gaps, write_gaps
@@ -40,6 +40,8 @@ from populate_base.source import KlineSource
 
 log = get_logger()
 
+#: A symbol is taken off the list within so long after its last kline, or nobody followed it.
+_LATELY_MS = 31 * DAY_MS
 #: Where the archive keeps a folder for every symbol that ever was.
 _SYMBOLS = "data/spot/monthly/klines/"
 #: Assets that symbols are quoted in, of symbols that nobody describes any more.
@@ -78,8 +80,9 @@ def learn_lives(store: Store, now_ms: int, *, venue: str = VENUE) -> None:
 def _learn(
     connection: Connection, *, listed: ListedSymbol, bounds: Sequence[SeriesBounds], now_ms: int
 ) -> None:
-    listed_ms, delisted_ms = listed.life.listed_ms, None
     is_gone = listed.symbol.status == GONE
+    delisted_ms = _find_end(listed, bounds) if is_gone else None
+    listed_ms = listed.life.listed_ms
     for one in bounds:
         series = one.series
         lock_symbol(connection, series.symbol_id)
@@ -87,9 +90,10 @@ def _learn(
         before = read_gaps(connection, series, first_ms - 1, first_ms)
         if any(gap.cause is Cause.NOT_LISTED for gap in before):
             listed_ms = min(filter(None, (listed_ms, one.first_open_ms)))
-        end_ms = series.interval.close_of(series.interval.floor(one.newest_open_ms)) + 1
-        delisted_ms = max(delisted_ms or 0, end_ms) if is_gone else None
-        _write_end(connection, series, end_ms, now_ms, is_gone=is_gone)
+        if not is_gone:
+            _reopen(connection, series, _end_of(one), now_ms)
+        elif delisted_ms is not None:
+            _close(connection, series, max(_end_of(one), delisted_ms), now_ms)
     successor = find_successor(listed.symbol.symbol) if is_gone else None
     life = Lifecycle(listed_ms, delisted_ms, successor and successor.symbol)
     if life != listed.life:
@@ -97,19 +101,37 @@ def _learn(
         write_lifecycle(connection, listed.symbol.symbol, life, venue=venue)
 
 
-def _write_end(
-    connection: Connection, series: Series, end_ms: int, now_ms: int, *, is_gone: bool
-) -> None:
-    after = (end_ms, series.interval.floor(MAX_MS))
+def _find_end(listed: ListedSymbol, bounds: Iterable[SeriesBounds]) -> int | None:
+    """Return the end of a gone symbol's last kline, `None` where what is stored can't tell.
+
+    The archive's word stands. Else a series tells that was followed to the end: one whose
+    newest kline is not much older than the snapshot that missed the symbol.
+    """
+    ends = [end for end in map(_end_of, bounds) if listed.since_ms - end <= _LATELY_MS]
+    known_ms = listed.life.delisted_ms
+    return max([*ends, *([] if known_ms is None else [known_ms])], default=None)
+
+
+def _end_of(bounds: SeriesBounds) -> int:
+    interval = bounds.series.interval
+    return interval.close_of(interval.floor(bounds.newest_open_ms)) + 1
+
+
+def _close(connection: Connection, series: Series, end_ms: int, now_ms: int) -> None:
+    after = (series.interval.ceil(end_ms), series.interval.floor(MAX_MS))
     open_gaps = read_gaps(connection, series, *after)
-    ended = [gap for gap in open_gaps if gap.cause is Cause.DELISTED]
-    if is_gone and not ended:
+    if not any(gap.cause is Cause.DELISTED for gap in open_gaps):
         write_gaps(connection, series, after, [Gap(*after, Cause.DELISTED)], now_ms)
-    elif not is_gone and any(gap.end_ms == after[1] for gap in ended):
-        # It trades again: what it did not trade stays told, the future is open.
-        back_ms = max(series.interval.floor(now_ms), end_ms)
-        halted = [Gap(end_ms, back_ms, Cause.DELISTED)] if back_ms > end_ms else []
-        write_gaps(connection, series, after, halted, now_ms)
+
+
+def _reopen(connection: Connection, series: Series, end_ms: int, now_ms: int) -> None:
+    """Leave of an end only what was not traded until now: the symbol trades again."""
+    future_ms = series.interval.floor(MAX_MS)
+    for gap in read_gaps(connection, series, end_ms, None):
+        if gap.cause is Cause.DELISTED and gap.end_ms == future_ms:
+            back_ms = max(series.interval.floor(now_ms), gap.start_ms)
+            halted = [Gap(gap.start_ms, back_ms, Cause.DELISTED)] if back_ms > gap.start_ms else []
+            write_gaps(connection, series, (gap.start_ms, future_ms), halted, now_ms)
 
 
 def learn_gone(
@@ -129,8 +151,7 @@ def learn_gone(
     gone = [
         name
         for name in names
-        if name not in known
-        or (known[name].symbol.status == GONE and known[name].life.listed_ms is None)
+        if name not in known or (known[name].symbol.status == GONE and None in known[name].life[:2])
     ]
     quotes = {one.symbol.quote_asset for one in known.values()} | set(_QUOTES)
     with ThreadPoolExecutor(workers) as pool:

@@ -200,12 +200,12 @@ class Verifier:
         with self._store.read() as connection:
             known = read_archive_files(connection, audit.series)
         stored: dict[ArchiveFile, StoredFile] = {}
-        replaced: set[ArchiveFile] = set()
         for entry in known:
             file = parse_file_name(audit.series, entry.url)
-            if file is None or not _touches(file.span, audit.span):
-                continue
-            stored[file] = entry
+            if file is not None and _touches(file.span, audit.span):
+                stored[file] = entry
+        replaced: set[ArchiveFile] = set()
+        for file, entry in stored.items():
             if is_unchanged(entry, published.etag(file)):
                 audit.files_unchanged += 1
                 judge.on_unchanged(entry)

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from market.gaps import Cause, Gap
 from market.interval import HOUR_MS, Interval
 from market.kline import Kline
+from market.selection import parse_selection
 from market.store import Store
 from market.store.gap_ledger import read_gap_history
 from market.store.klines import read_klines
@@ -23,6 +24,7 @@ from populate_base.backfill import Sources
 from populate_base.refine import refine_outages
 from populate_base.repair import Repairer, SeriesRepair
 from populate_base.sample import Scope
+from populate_base.upkeep import CHECK_EVERY_MS, Upkeep
 from populate_base.verify import SeriesAudit, Verifier
 from support.archive import write_archive_months
 from support.klines import START_MS, make_klines
@@ -316,3 +318,24 @@ def test_a_broken_rule_is_named_and_replaced_outside_the_sample(
     assert Kind.BROKEN_RULE in {one.kind for one in findings}
     assert done.replaced == 1
     assert verify(store, sources, series).findings == []
+
+
+def test_upkeep_checks_files_and_follows_the_rule_once_a_day(store: Store, tmp_path: Path) -> None:
+    wanted, eth = parse_selection("quote:USDT"), make_klines(Interval.H1, len(HOURS), seed=2)
+    with exchange(a_folder(tmp_path, "one"), store, BTCUSDT=HOURS) as sources:
+        load(store, sources)
+        upkeep = Upkeep(store, sources, wanted, [Interval.H1])
+        first, again = upkeep.run_due(CLOCK_MS), upkeep.run_due(CLOCK_MS + HOUR_MS)
+    restated = list(HOURS)
+    restated[5] = restated[5]._replace(volume="7.00000000")
+
+    with exchange(a_folder(tmp_path, "two"), store, BTCUSDT=restated, ETHUSDT=eth) as sources:
+        upkeep = Upkeep(store, sources, wanted, [Interval.H1])
+        upkeep.run_due(CLOCK_MS)
+        too_soon = count(store, "kline_revisions")
+        later = upkeep.run_due(CLOCK_MS + CHECK_EVERY_MS + HOUR_MS)
+
+    assert [one.symbol for one in first or ()] == ["BTCUSDT"]
+    assert again is None
+    assert [one.symbol for one in later or ()] == ["BTCUSDT", "ETHUSDT"]
+    assert (too_soon, count(store, "kline_revisions")) == (0, 1)

@@ -72,14 +72,17 @@ def read_sourced_klines(
 
 
 def read_archive_files(connection: Connection, series: Series) -> list[StoredFile]:
-    """Return the archive's files stored of a series, each as it was last; by address."""
+    """Return the archive's files stored of a series, each as it was last; by name.
+
+    A file is known by its name: it may have come from several hosts.
+    """
     b = t.ingest_batches.c
     query = (
         select(b.id, b.source, b.url, b.sha256, b.etag, b.checked_at_ms, b.fetched_at_ms)
         .where(_of(t.ingest_batches, series), b.source.in_(_ARCHIVE))
         .order_by(b.id)
     )
-    newest = {row.url: row for row in connection.execute(query)}
+    newest = {row.url.rsplit("/", 1)[-1]: row for row in connection.execute(query)}
     return [
         StoredFile(
             row.id,
