@@ -7,6 +7,7 @@ that unzipping, proving and loading overlap.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from market.gaps import Range
@@ -50,6 +51,7 @@ def prove_block(
     """
     if interval.step_ms is None or len(block) < few_bytes:
         return None
+    _keep_little()
     from pyarrow import compute as pc
 
     lines = _split_lines(block)
@@ -75,6 +77,14 @@ def prove_block(
     if not (is_inside and interval.is_on_grid(first_ms) and all(rule.as_py() for rule in rules)):
         return None
     return KlineLines(block, len(lines), first_ms, last_ms, ticks_a_ms)
+
+
+@cache
+def _keep_little() -> None:
+    import pyarrow as pa
+
+    # Arrow's own allocator keeps what it gave out once; blocks come and go.
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _split_lines(block: bytes) -> pa.Array:

@@ -173,7 +173,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
             "synchronous=NORMAL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-65536",
+            "cache_size=-32768",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
