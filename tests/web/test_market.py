@@ -154,6 +154,19 @@ def test_arrows_move_the_horizon_and_slash_goes_to_the_symbols(page: Page) -> No
     expect(page.get_by_label("Symbol", exact=True)).to_be_focused()
 
 
+def test_arrows_scroll_a_table_that_has_the_focus(page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.get_by_role("button", name="Show as table").click()
+    frame = page.locator(".table-frame").first
+    frame.focus()
+
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+
+    page.wait_for_function("document.querySelector('.table-frame').scrollLeft > 0")
+    expect(page.locator("#horizon-text")).to_contain_text("24 h")
+
+
 def test_focused_slider_moves_by_one_step_an_arrow(page: Page) -> None:
     page.get_by_role("slider", name="Horizon").focus()
 

@@ -240,6 +240,28 @@ def test_naive_band_is_left_out_where_it_is_the_forecast_itself(call: Call) -> N
     assert fan["bands"][0] == {"low": [100, 95, 95], "high": [100, 105, 105]}
 
 
+@pytest.mark.parametrize("state", ["stale", "expired", "fallback"])
+def test_state_of_a_forecast_is_told_as_it_was_when_made(call: Call, state: str) -> None:
+    known = {"failure": None, "dot": {"level": "live"}, "lastCloseMs": 0, "demoEnded": False}
+
+    (said,) = call("freshness", "warnings", known | {"forecast": {"state": state}})
+
+    # A model that can't be used is no state: its forecast is then the random walk's by name.
+    assert "out of service" not in said
+    assert ("when it was made" in said) is (state != "fallback")
+
+
+def test_headline_of_klines_counts_time_and_not_klines(call: Call) -> None:
+    close = {"close": "100.00"}
+    klines = [{**close, "openMs": n * 3_600_000} for n in range(30) if n not in (10, 11)]
+
+    said = call(
+        "view", "klineSentence", {"symbol": "A", "interval": "1h", "klines": klines, "digits": 2}
+    )
+
+    assert said.endswith("in 26 h.")
+
+
 def test_end_of_the_demo_is_no_reason_to_warn_of_old_data(call: Call) -> None:
     dot = {"level": "stale", "text": ""}
     known = {"failure": None, "dot": dot, "lastCloseMs": 0, "forecast": {"state": "expired"}}

@@ -3,10 +3,11 @@
 import { clockTime, day, duration, utc } from "./format.js";
 import { typicalMs } from "./interval.js";
 
+// A forecast's state is that of the moment it was made.
 const FORECAST_STATES = {
-  stale: "The forecast is stale: newer klines have closed since it was made.",
-  expired: "The forecast has expired: most of its steps lie in the past.",
-  fallback: "The model is out of service: its forecast is the random walk's until it is repaired.",
+  stale: "The forecast is stale: the newest kline was missing when it was made.",
+  expired: "The forecast has expired: all its steps lay in the past when it was made.",
+  fallback: "The forecast's ranges are provisional: the history is too short to measure them.",
 };
 
 /** Return `{level, text}` for the dot: live under 2 intervals behind, late under 5, else stale. */

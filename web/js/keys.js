@@ -1,6 +1,7 @@
 /** The keyboard: arrows move the horizon, `/` goes to the symbol picker. */
 
-const OWN_ARROWS = new Set(["INPUT", "SELECT", "TEXTAREA"]);
+/** What uses the arrows itself; a table's frame scrolls by them. */
+const OWN_ARROWS = "input, select, textarea, .table-frame";
 
 export function installKeys({ moveHorizon, focusSymbol }) {
   const actions = {
@@ -10,8 +11,8 @@ export function installKeys({ moveHorizon, focusSymbol }) {
   };
   addEventListener("keydown", (event) => {
     const action = actions[event.key];
-    const isTyping = OWN_ARROWS.has(event.target.tagName) && event.key !== "/";
-    if (action === undefined || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    const isTaken = event.key !== "/" && event.target.matches?.(OWN_ARROWS);
+    if (action === undefined || isTaken || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     action();
   });

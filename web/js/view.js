@@ -3,7 +3,7 @@
 import { readClock } from "./clock.js";
 import { change, decimal, decimalsOf, exact, local, utc } from "./format.js";
 import { demoBanner, freshness, warnings } from "./freshness.js";
-import { addSteps, spanInWords } from "./interval.js";
+import { addSteps, spanInWords, typicalMs } from "./interval.js";
 import { buildFan, fanSteps, parseKline } from "./series.js";
 import { cardFor } from "./sentences.js";
 
@@ -58,7 +58,8 @@ export function seriesView(data, horizon, quote) {
 export function klineSentence({ symbol, interval, klines, digits }) {
   const last = klines.at(-1);
   const before = klines.at(-25) ?? klines[0];
-  const steps = klines.length - 1 - klines.indexOf(before);
+  // By time: a kline may be missing between the two.
+  const steps = Math.round((last.openMs - before.openMs) / typicalMs(interval));
   const start = `${symbol}: last close ${exact(last.close, digits)}`;
   if (steps === 0) return `${start}.`;
   const moved = Number(last.close) / Number(before.close) - 1;
