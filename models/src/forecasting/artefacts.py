@@ -129,7 +129,7 @@ def _parse(path: str) -> Published | None:
     # LocalStore gives "a/b.zip", S3 may give the same below its prefix: take the last parts.
     parts = path.split("/")
     trained_to, _, version = parts[-1].removesuffix(".zip").partition("-")
-    if not trained_to.isdigit() or not version or len(parts) < 4:
+    if not trained_to.isdecimal() or not version or len(parts) < 4:
         return None
     return Published(model_of(version), version, int(trained_to), "/".join(parts[-4:]))
 

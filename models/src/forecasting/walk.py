@@ -89,7 +89,7 @@ def gate_weights(dataset: Dataset, expected: Matrix, row: int) -> Matrix:
     weights = np.zeros(MAX_STEPS)
     first = max(row + 1 - dataset.recipe.gate, 0)
     for column in range(MAX_STEPS):
-        known = slice(first, row - column)  # outcomes of step column + 1 known at `row`
+        known = slice(first, max(row - column, 0))  # outcomes of step column + 1 known at `row`
         outcome = dataset.labels[known, column]
         shrunk = _GATE_WEIGHT * expected[known, column]
         difference = np.abs(outcome - shrunk) - np.abs(outcome)

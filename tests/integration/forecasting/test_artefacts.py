@@ -43,6 +43,15 @@ def test_nothing_is_published_at_first(artefacts: Artefacts) -> None:
     assert artefacts.newest("BTCUSDT", Interval.H1) == {}
 
 
+def test_files_of_others_are_passed_over(tmp_path: Path) -> None:
+    artefacts = Artefacts(tmp_path.as_uri())
+    published = publish(artefacts, 1_000)
+    for name in ("notes.txt", "soon-ridge-0.zip", "\N{SUPERSCRIPT TWO}-ridge-0.zip"):
+        (tmp_path / "BTCUSDT" / "1h" / "ridge" / name).touch()
+
+    assert artefacts.list_bundles("BTCUSDT", Interval.H1) == [published]
+
+
 def test_publishing_again_changes_nothing(artefacts: Artefacts) -> None:
     assert publish(artefacts, 1_000) == publish(artefacts, 1_000)
     assert len(artefacts.list_bundles("BTCUSDT", Interval.H1)) == 1

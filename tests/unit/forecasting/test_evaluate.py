@@ -90,6 +90,10 @@ def test_the_gate_knows_only_outcomes_that_came() -> None:
     assert (gate_weights(DATASET, expected, row + 5)[:5] == 0.0).all()
 
 
+def test_the_gate_knows_nothing_before_a_step_has_come() -> None:
+    assert (gate_weights(DATASET, 2 * DATASET.labels, 10) == 0.0).all()
+
+
 def test_the_gate_stays_shut_on_too_little_to_judge_by() -> None:
     expected = np.full((2_000, 50), np.nan)
     expected[1_400:] = 2 * np.nan_to_num(DATASET.labels[1_400:])
