@@ -16,6 +16,10 @@ from market.kline import Kline
 _FIRST_MICROSECOND = 100_000_000_000_000
 
 
+#: Bytes an empty month takes: three arrays, a key, a place in the cache.
+_OVERHEAD = 1000
+
+
 class Columns(NamedTuple):
     """Klines, ascending by open time. Row i is `text[ends[i - 1] + 1 : ends[i]]`."""
 
@@ -41,7 +45,7 @@ class Columns(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes held."""
-        return len(self.text) + 24 * len(self.opens)
+        return len(self.text) + 24 * len(self.opens) + _OVERHEAD
 
 
 def pack(klines: Iterable[Kline]) -> Columns:

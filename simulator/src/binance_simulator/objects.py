@@ -23,6 +23,8 @@ from market.times import parse_time_ms
 _MICROSECONDS_FROM_MS = parse_time_ms("switch", "2025-01-01")
 #: Bytes of remade zips kept in memory; files that no fault strikes stay on the disk.
 _KEPT_BYTES = 64 * 1024 * 1024
+#: Zips of which is remembered what a fault made of them, be it nothing.
+_KEPT_ZIPS = 4096
 _CHECKSUM = ".CHECKSUM"
 
 
@@ -79,7 +81,7 @@ class Objects:
     def _keep(self, key: tuple[object, ...], made: bytes | None) -> None:
         self._made[key] = made
         self._held += len(made or b"")
-        while self._held > _KEPT_BYTES and len(self._made) > 1:
+        while len(self._made) > 1 and (self._held > _KEPT_BYTES or len(self._made) > _KEPT_ZIPS):
             self._held -= len(self._made.popitem(last=False)[1] or b"")
 
 
