@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import select
 
-from market.interval import HOUR_MS, Interval
+from market.interval import Interval
 from market.store import Store
 from market.store import tables as t
-from market.times import parse_time_ms
-from support.klines import START_MS
-from support.populator import HOURS, control, ledger_of, stored_klines, stored_series
+from support.following import check_whole, count_stored, following
+from support.populator import control, stored_klines, stored_series
 from support.ports import free_port
-from support.processes import running, wait_until
-from support.simulator import Simulator, find_program, run_simulator
+from support.simulator import Simulator, run_simulator
 
-SINCE = "2024-02-10"
 #: Hours that have closed when the clock starts.
 CLOSED = 45 * 24 + 12
 
@@ -36,62 +30,6 @@ def simulator_options(tmp_path: Path) -> tuple[str, ...]:
         *("--now", "2024-02-15T12:30:00Z", "--speed", "7200"),
         *("--state", str(tmp_path / "clock"), "--port", str(free_port())),
     )
-
-
-class Following:
-    """A running `populate-base follow`."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = log
-
-    def is_ready(self) -> bool:
-        """Tell whether /readyz says so."""
-        try:
-            return httpx.get(f"{self.url}/readyz").status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    def wait(self, is_true: object, what: str) -> None:
-        """Wait for a condition while the process runs."""
-        assert callable(is_true)
-        wait_until(is_true, what, process=self.process, log=self.log)
-
-
-@contextmanager
-def following(
-    simulator: Simulator, store_url: str, folder: Path, **settings: str
-) -> Iterator[Following]:
-    """Follow BTCUSDT 1h from `SINCE`."""
-    port = free_port()
-    environment = {
-        **simulator.environment,
-        "KLINECAST_STORE_URL": store_url,
-        "KLINECAST_SYMBOLS": "BTCUSDT",
-        "KLINECAST_INTERVALS": "1h",
-        "POPULATE_SINCE": SINCE,
-        "POPULATE_PORT": str(port),
-        **settings,
-    }
-    log = folder / "follow.log"
-    with running(
-        [find_program("populate-base"), "follow"], log, environment=environment
-    ) as process:
-        yield Following(process, port, log)
-
-
-def count_stored(store: Store) -> int:
-    return len(stored_klines(store, stored_series(store, Interval.H1)))
-
-
-def check_whole(store: Store) -> None:
-    """Check that what is stored is what the exchange has: from `SINCE`, without a hole."""
-    series = stored_series(store, Interval.H1)
-    stored = stored_klines(store, series)
-    first = (parse_time_ms("time", SINCE) - START_MS) // HOUR_MS
-    assert stored == HOURS[first : first + len(stored)]
-    assert ledger_of(store, series) == ([], stored[-1].open_time_ms)
 
 
 def test_follow_backfills_then_stores_what_closes(
