@@ -6,6 +6,11 @@ import os
 from collections import Counter
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("klinecast", deadline=None)
+settings.load_profile("klinecast")
 
 pytest_plugins = [
     "support.databases",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,8 +54,13 @@ def _read(folder: Path) -> Member:
     return Member(folder, name, Path(package).name, table["project"])
 
 
-def iter_imports(path: Path) -> Iterator[str]:
-    """Yield the top-level package of every import of a file."""
+@cache
+def read_imports(path: Path) -> frozenset[str]:
+    """Return the top-level packages that a file imports; each file is parsed once."""
+    return frozenset(_iter_imports(path))
+
+
+def _iter_imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)

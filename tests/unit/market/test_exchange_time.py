@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -25,10 +26,11 @@ class _Exchange(BaseHTTPRequestHandler):
         """Be quiet."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def exchange() -> Iterator[HTTPServer]:
     server = HTTPServer(("127.0.0.1", 0), _Exchange)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve = partial(server.serve_forever, poll_interval=0.01)
+    threading.Thread(target=serve, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

@@ -18,23 +18,21 @@ def _away() -> str | None:
     raise StoreUnavailable("the store does not answer")
 
 
-@pytest.fixture
-def reasons() -> dict[str, str | None]:
-    return {"queue": None}
+REASONS: dict[str, str | None] = {"queue": None}
 
 
-@pytest.fixture
-def url(reasons: dict[str, str | None]) -> Iterator[str]:
-    server = serve_health("127.0.0.1", 0, Readiness({"queue": lambda: reasons["queue"]}))
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    server = serve_health("127.0.0.1", 0, Readiness({"queue": lambda: REASONS["queue"]}))
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
 
 
-def test_health_and_readiness(url: str, reasons: dict[str, str | None]) -> None:
+def test_health_and_readiness(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert httpx.get(f"{url}/healthz").json() == {"alive": True}
     assert httpx.get(f"{url}/readyz").status_code == 200
-    reasons["queue"] = "it is too long"
+    monkeypatch.setitem(REASONS, "queue", "it is too long")
 
     unready = httpx.get(f"{url}/readyz?verbose")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ _SPOKEN = {"klinecast-operate": "setup.sh"}
 _NOT_OURS = {".venv", ".git", "node_modules", ".klinecast", ".pytest_cache"}
 
 
+@cache
 def documents() -> list[Path]:
     """Return every Markdown file of the project."""
     return [
@@ -25,6 +27,12 @@ def documents() -> list[Path]:
         for path in sorted(ROOT.rglob("*.md"))
         if not _NOT_OURS & set(path.relative_to(ROOT).parts)
     ]
+
+
+@cache
+def read_text(path: Path) -> str:
+    """Return what a document says; it is asked for each command."""
+    return path.read_text()
 
 
 def commands() -> Iterator[str]:
@@ -50,11 +58,10 @@ def _names(app: typer.Typer) -> Iterator[str]:
 def test_command_is_named_in_a_document(command: str) -> None:
     program, _, name = command.partition(" ")
     program = _SPOKEN.get(program, program)
-    texts = [path.read_text() for path in documents()]
     # "program command", or one of several: "program first, second".
     pattern = re.compile(rf"\b{re.escape(program)}\b[^\n]*(?<![\w-]){re.escape(name)}(?![\w-])")
 
-    assert any(pattern.search(text) for text in texts)
+    assert any(pattern.search(read_text(path)) for path in documents())
 
 
 @pytest.mark.parametrize("member", read_members(), ids=lambda member: member.package)

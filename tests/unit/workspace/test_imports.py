@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import elasticsearch
 import pytest
 
-from support.workspace import ROOT, Member, distribution_of, iter_imports, read_members
+from support.workspace import ROOT, Member, distribution_of, read_imports, read_members
 
 MEMBERS = read_members()
 BY_PACKAGE = {member.package: member for member in MEMBERS}
@@ -43,6 +45,12 @@ UNSEEN = {"httptools", "uvloop", "websockets", "uvicorn"}
 members = pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.package)
 
 
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """Return the installed distributions of every package that can be imported."""
+    return packages_distributions()
+
+
 def test_every_member_has_its_rule() -> None:
     assert set(BY_PACKAGE) == set(MAY_IMPORT)
 
@@ -52,19 +60,18 @@ def test_imports_go_one_way(member: Member) -> None:
     allowed = MAY_IMPORT[member.package] | {member.package}
 
     for path in member.sources:
-        ours = set(iter_imports(path)) & set(BY_PACKAGE)
+        ours = read_imports(path) & set(BY_PACKAGE)
         assert ours <= allowed, f"{path.relative_to(ROOT)} imports {ours - allowed}"
 
 
 @members
 def test_what_is_imported_is_declared(member: Member) -> None:
-    distributions = packages_distributions()
     # Everyone stands on market, whose own libraries come along.
     declared = member.requirements | BY_PACKAGE["market"].requirements
 
     for path in member.sources:
-        for name in set(iter_imports(path)) - sys.stdlib_module_names - {member.package}:
-            known = {distribution_of(one) for one in distributions.get(name, [])}
+        for name in read_imports(path) - sys.stdlib_module_names - {member.package}:
+            known = {distribution_of(one) for one in distributions().get(name, [])}
             known |= {PART_OF[one] for one in known if one in PART_OF}
             if name in BY_PACKAGE:
                 known = {BY_PACKAGE[name].distribution}
@@ -73,9 +80,8 @@ def test_what_is_imported_is_declared(member: Member) -> None:
 
 @members
 def test_what_is_declared_is_imported(member: Member) -> None:
-    imported = {name for path in member.sources for name in iter_imports(path)}
-    distributions = packages_distributions()
-    used = {distribution_of(one) for name in imported for one in distributions.get(name, [])}
+    imported = {name for path in member.sources for name in read_imports(path)}
+    used = {distribution_of(one) for name in imported for one in distributions().get(name, [])}
     same_import = {"xgboost", "xgboost-cpu"}
 
     unused = member.requirements - used - UNSEEN - same_import
@@ -89,7 +95,7 @@ def test_fixed_package_is_declared_and_used(distribution: str) -> None:
         path
         for member in MEMBERS
         for path in member.sources
-        if FIXED[distribution] in iter_imports(path)
+        if FIXED[distribution] in read_imports(path)
     ]
 
     assert declared
@@ -108,4 +114,4 @@ def test_no_test_folder_is_a_package() -> None:
 @members
 def test_nothing_is_pickled(member: Member) -> None:
     for path in member.sources:
-        assert not set(iter_imports(path)) & {"pickle", "joblib", "dill", "cloudpickle"}, path
+        assert not read_imports(path) & {"pickle", "joblib", "dill", "cloudpickle"}, path
