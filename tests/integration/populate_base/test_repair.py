@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,9 +36,11 @@ from support.populator import (
     opened_sources,
     opened_store,
     register,
+    run_populator,
     stored_klines,
 )
-from support.simulator import run_simulator
+from support.processes import running, wait_until
+from support.simulator import Simulator, find_program, run_simulator
 from support.stores import count
 
 WHOLE = Scope(fraction=1)
@@ -339,3 +342,36 @@ def test_upkeep_checks_files_and_follows_the_rule_once_a_day(store: Store, tmp_p
     assert again is None
     assert [one.symbol for one in later or ()] == ["BTCUSDT", "ETHUSDT"]
     assert (too_soon, count(store, "kline_revisions")) == (0, 1)
+
+
+def test_a_repair_that_is_killed_is_finished_by_the_next(
+    simulator: Simulator, sqlite_url: str, tmp_path: Path
+) -> None:
+    arguments = ["repair", "--whole", "--json"]
+    with (
+        opened_store(sqlite_url) as store,
+        opened_sources(simulator.url, simulator.url, store) as sources,
+    ):
+        series = register(store, sources, Interval.H1)
+        make_backfill(store, sources).run(series, START_MS, None)
+        true = stored_klines(store, series)
+        spoil(store, "UPDATE klines SET volume = '1.00000000' WHERE number_of_trades % 3 = 0")
+        spoil(store, "DELETE FROM klines WHERE number_of_trades % 7 = 0")
+        environment = {**simulator.environment, "KLINECAST_STORE_URL": sqlite_url}
+        command = [find_program("populate-base"), *arguments]
+        log = tmp_path / "repair.log"
+        with running(command, log, environment=environment) as process:
+            wait_until(
+                lambda: count(store, "kline_revisions") > 0 or process.poll() is not None,
+                "the first revision",
+            )
+            process.kill()
+            process.wait(timeout=30)
+
+        done = run_populator(arguments, sqlite_url, simulator.environment)
+        again = run_populator(arguments, sqlite_url, simulator.environment)
+
+        assert (done.returncode, again.returncode) == (0, 0)
+        (summary,) = json.loads(again.stdout)["series"]
+        assert (summary["inserted"], summary["replaced"], summary["findings"]) == (0, 0, [])
+        assert stored_klines(store, series) == true
