@@ -41,7 +41,7 @@ class Populator:
         self.start()
         return self.wait()
 
-    def wait(self, limit_s: float = 240.0) -> int:
+    def wait(self, limit_s: float = 600.0) -> int:
         """Wait for its end; return its status."""
         if self._process is None:
             return 0
