@@ -17,10 +17,8 @@ from market.errors import RateLimited, SettingsError, StoreUnavailable
 from market.log import get_logger
 from market.store import Store
 from market.store.request_weight import (
-    DEFAULT_LIMIT,
     Claim,
     Weight,
-    read_weight,
     reserve_weight,
     write_ban,
     write_weight_limit,
@@ -194,22 +192,3 @@ class WeightBudget:
         metrics.WEIGHT_BUDGET.set(self.budget)
         metrics.WEIGHT_USED.set(known.used)
         metrics.WEIGHT_BANNED_UNTIL.set((known.banned_until_ms or 0) / 1000)
-
-
-def weight_json(store: Store, share: float, now_ms: int | None = None) -> dict[str, int | None]:
-    """Return the installation's weight: used_1m, limit_1m, budget_1m, banned_until_ms.
-
-    `now_ms` is the wall clock's, by default this machine's. A minute that has passed counts
-    as unused and a ban that has passed as none.
-    """
-    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-    with store.read() as connection:
-        known = read_weight(connection, VENUE) or Weight(limit_1m=DEFAULT_LIMIT)
-    is_running = known.window_ms + MINUTE_MS > now_ms
-    banned_ms = known.banned_until_ms
-    return {
-        "used_1m": known.used if is_running else 0,
-        "limit_1m": known.limit_1m,
-        "budget_1m": int(known.limit_1m * share),
-        "banned_until_ms": banned_ms if banned_ms is not None and banned_ms > now_ms else None,
-    }

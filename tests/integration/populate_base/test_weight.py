@@ -10,7 +10,8 @@ import pytest
 from market.errors import RateLimited, SettingsError
 from market.store import Store, open_store
 from market.store.schema import migrate
-from populate_base.weight import WeightBudget, weight_json
+from populate_base.status import WeightStatus, read_weight_status
+from populate_base.weight import WeightBudget
 from populate_base.wire_clock import WireClock
 
 RATE_LIMITS = [
@@ -52,8 +53,12 @@ def headers(time: Time, used: int) -> dict[str, str]:
     return {"X-MBX-USED-WEIGHT-1M": str(used), "Date": formatdate(time.now_s - 0.5, usegmt=True)}
 
 
-def used_now(store: Store, time: Time) -> int | None:
-    return weight_json(store, 0.5, int(time.now_s * 1000))["used_1m"]
+def told(store: Store, time: Time) -> WeightStatus:
+    return read_weight_status(store, "binance", 0.5, int(time.now_s * 1000))
+
+
+def used_now(store: Store, time: Time) -> int:
+    return told(store, time).used_1m
 
 
 def test_half_the_limit_is_free(store: Store) -> None:
@@ -137,12 +142,12 @@ def test_a_ban_stops_every_process_until_it_ends(store: Store) -> None:
         with pytest.raises(RateLimited) as caught:
             budget.acquire(1)
         assert caught.value.retry_after_s == pytest.approx(120, abs=1)
-    assert weight_json(store, 0.5, int(time.now_s * 1000))["banned_until_ms"] is not None
+    assert told(store, time).banned_until_ms is not None
     time.now_s += 121
     other.acquire(1)
 
     assert time.slept_s == []
-    assert weight_json(store, 0.5, int(time.now_s * 1000))["banned_until_ms"] is None
+    assert told(store, time).banned_until_ms is None
 
 
 def test_a_wait_that_was_asked_for_is_waited(store: Store) -> None:
@@ -160,18 +165,3 @@ def test_a_request_larger_than_the_budget_is_refused_at_once(store: Store) -> No
 
     with pytest.raises(SettingsError, match="POPULATE_WEIGHT_SHARE"):
         budget.acquire(20)
-
-
-def test_status_tells_the_weight(store: Store) -> None:
-    time = Time()
-    assert weight_json(store, 0.25, 0) == {
-        "used_1m": 0,
-        "limit_1m": 6000,
-        "budget_1m": 1500,
-        "banned_until_ms": None,
-    }
-
-    make_budget(store, time).acquire(2)
-
-    assert weight_json(store, 0.5, int(time.now_s * 1000))["used_1m"] == 2
-    assert weight_json(store, 0.5, int(time.now_s * 1000) + 60_000)["used_1m"] == 0
