@@ -24,6 +24,7 @@ from market.store.forecast_ledger import append_forecast
 from market.store.gap_ledger import write_gaps
 from market.store.jobs import submit_job, take_job
 from market.store.klines import Written, write_klines
+from market.store.leases import release_lease, take_lease, this_process
 from market.store.outbox import bury, confirm, read_outbox
 from market.store.schema import migrate
 from market.store.score_ledger import write_score_cards
@@ -229,7 +230,10 @@ def test_least_privilege_is_enough_for_all_but_migrate(servant: Callable[[], Sto
         write_champion(connection, series, "ridge", "ridge-1", 1, "")
         letters = read_outbox(connection, 201)
         bury(connection, letters[0], "refused", 1)
-        assert confirm(connection, letters) == 200
+        assert confirm(connection, letters) == letters[1:]
+    holder = this_process()
+    assert take_lease(store, "relay", holder, 1).holder == holder
+    assert release_lease(store, "relay", holder)
 
 
 @servers
