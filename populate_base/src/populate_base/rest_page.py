@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,14 @@ from market.errors import DataError
 from market.gaps import Range
 from market.kline import Kline
 from populate_base.parse import check_klines, parse_rest_row
+
+_FIELDS = 12
+#: Open time, close time and number of trades, which come as whole numbers; none of them
+#: reaches this in a thousand years.
+_WHOLE = (0, 6, 8)
+_FIRST_UNLIKELY = 100_000_000_000_000
+_DECIMAL = r"\d{1,20}\.\d{8}"
+_PLAIN = re.compile(rf"(?:{_DECIMAL},){{8}}(?:0|{_DECIMAL})", re.ASCII)
 
 
 def parse_page(rows: Any, span: Range, origin: str) -> list[Kline]:
@@ -19,8 +28,24 @@ def parse_page(rows: Any, span: Range, origin: str) -> list[Kline]:
     """
     if not isinstance(rows, list):
         raise DataError(f"{origin}: Binance sent {rows!r:.80}; expected a list of klines")
-    klines = [parse_rest_row(row) for row in rows]
+    klines = [_read_plain(row) or parse_rest_row(row) for row in rows]
     return klines if _is_true(klines, span) else check_klines(klines, span, origin)
+
+
+def _read_plain(row: Any) -> Kline | None:
+    """Return the kline of a row just as Binance writes them, `None` for any other."""
+    if not isinstance(row, list) or len(row) != _FIELDS:
+        return None
+    for index in _WHOLE:
+        number = row[index]
+        if type(number) is not int or not 0 <= number < _FIRST_UNLIKELY:
+            return None
+    try:
+        # One match of a joined line is cheaper than nine of its parts.
+        texts = ",".join((*row[1:6], row[7], *row[9:]))
+    except TypeError:
+        return None
+    return Kline._make(row) if _PLAIN.fullmatch(texts) else None
 
 
 def _is_true(klines: Sequence[Kline], span: Range) -> bool:

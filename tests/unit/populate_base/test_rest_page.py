@@ -10,7 +10,7 @@ from market.errors import DataError
 from market.gaps import Range
 from market.interval import Interval
 from market.kline import Kline
-from populate_base.parse import check_klines
+from populate_base.parse import check_klines, parse_rest_row
 from populate_base.rest_page import parse_page
 from support.klines import START_MS, make_klines
 
@@ -23,6 +23,41 @@ PRICES = st.sampled_from(
 
 def test_a_page_is_what_was_sent() -> None:
     assert parse_page([list(row) for row in HOURS], SPAN, "here") == HOURS
+
+
+@pytest.mark.parametrize(
+    ("index", "value"),
+    [
+        (0, str(START_MS)),
+        (5, 1.12345678),
+        (0, START_MS * 1000),
+        (1, "42000"),
+        (5, "1.5"),
+        (8, "7"),
+        (11, "12.25"),
+    ],
+)
+def test_rows_that_are_written_otherwise_are_read_all_the_same(index: int, value: object) -> None:
+    row: list[object] = list(
+        HOURS[0]._replace(low="1.00000000", open="42000.00000000", high="99999.0")
+    )
+    row[6] = START_MS * 1000 + 3_599_999_999 if value == START_MS * 1000 else row[6]
+    row[index] = value
+
+    (kline,) = parse_page([row], SPAN, "here")
+
+    assert kline == parse_rest_row(row)
+    assert kline.open_time_ms == START_MS
+
+
+@pytest.mark.parametrize("value", [True, -1, "1e5", None, "٤٢.00000000", [], "1.000000001"])
+@pytest.mark.parametrize("index", range(12))
+def test_a_value_that_is_none_is_refused(index: int, value: object) -> None:
+    row: list[object] = list(HOURS[0])
+    row[index] = value
+
+    with pytest.raises(DataError):
+        parse_page([row], SPAN, "here")
 
 
 def test_a_repeated_row_counts_once() -> None:
