@@ -223,5 +223,5 @@ def test_reset_asks_first_then_removes_the_data(demo: Demo) -> None:
 
     assert answer.returncode == 0, answer.stderr
     assert "KLINECAST_ELASTICSEARCH_URL holds was left alone" in answer.stdout
-    assert not (demo.copy.folder / ".klinecast" / "klinecast.db").exists()
-    assert not (demo.copy.folder / ".klinecast" / "artefacts").exists()
+    for name in ("klinecast.db", "artefacts", "populator"):
+        assert not (demo.copy.folder / ".klinecast" / name).exists()

@@ -42,7 +42,7 @@ def serve(
     service = Service(store, ExchangeClock(), settings.demo)
     web_app = create_app(
         service,
-        time_fetcher(settings.rest_url),
+        time_fetcher(*settings.rest_urls),
         web_dir=settings.web_dir,
         threads=settings.threads,
     )

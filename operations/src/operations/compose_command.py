@@ -118,6 +118,7 @@ def _exchange_variables(*, demo: bool) -> dict[str, str]:
         "KLINECAST_BINANCE_REST_URL": "http://simulator:8010",
         "KLINECAST_BINANCE_STREAM_URL": "ws://simulator:8010",
         "KLINECAST_BINANCE_ARCHIVE_URL": "http://simulator:8010",
+        "KLINECAST_BINANCE_ARCHIVE_LISTING_URL": "http://simulator:8010",
     }
 
 

@@ -39,6 +39,11 @@ class Layout:
         return self.state_dir / "artefacts"
 
     @property
+    def populator_state(self) -> Path:
+        """What the populator keeps beside the store: its spool, and files in quarantine."""
+        return self.state_dir / "populator"
+
+    @property
     def simulator_state(self) -> Path:
         """The demo's clock."""
         return self.state_dir / "simulator.json"

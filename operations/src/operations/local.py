@@ -130,11 +130,11 @@ class LocalMode:
         return last_lines(self.layout.logs / f"{service}.log", count)
 
     def remove_data(self) -> list[Path | str]:
-        """Remove the embedded store, the models, the demo's clock and the logs."""
+        """Remove the embedded store, what services keep beside it, and the logs."""
         database = self.layout.store
         targets = [database, database.with_name(f"{database.name}-wal")]
         targets += [database.with_name(f"{database.name}-shm"), self.layout.artefacts]
-        targets += [self.layout.simulator_state, self.layout.logs]
+        targets += [self.layout.populator_state, self.layout.simulator_state, self.layout.logs]
         removed: list[Path | str] = [target for target in targets if target.exists()]
         for target in targets:
             if target.is_dir():

@@ -68,6 +68,7 @@ def build_environment(
         "KLINECAST_STORE_URL": f"sqlite:///{layout.store}",
         "KLINECAST_ARTEFACTS_URL": layout.artefacts.as_uri(),
         "KLINECAST_HISTORY_URL": history_url,
+        "POPULATE_STATE_DIR": str(layout.populator_state),
         "MODELS_WORK_PORT": str(settings.models_work_port),
         "HISTORY_WEB_DIR": str(layout.root / "web"),
     }
@@ -83,6 +84,7 @@ def build_environment(
             "KLINECAST_BINANCE_REST_URL": f"http://127.0.0.1:{port}",
             "KLINECAST_BINANCE_STREAM_URL": f"ws://127.0.0.1:{port}",
             "KLINECAST_BINANCE_ARCHIVE_URL": f"http://127.0.0.1:{port}",
+            "KLINECAST_BINANCE_ARCHIVE_LISTING_URL": f"http://127.0.0.1:{port}",
         }
     return {**defaults, **base, **fixed}
 

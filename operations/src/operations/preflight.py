@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -158,11 +159,20 @@ def check_map_count() -> list[Check]:
 
 def check_binance(settings: OperateSettings) -> list[Check]:
     """Look whether Binance's three hosts can be reached."""
+    rest_url, rest_problem = _first_answering(settings.rest_urls)
     return [
-        _binance_check("REST", settings.rest_url, http_problem(f"{settings.rest_url}/api/v3/ping")),
+        _binance_check("REST", rest_url, rest_problem),
         _binance_check("archive", settings.archive_url, http_problem(settings.archive_url)),
         _binance_check("stream", settings.stream_url, socket_problem(settings.stream_url)),
     ]
+
+
+def _first_answering(urls: Sequence[str]) -> tuple[str, str | None]:
+    """Return the first host that answers, else the preferred one and why it does not."""
+    with ThreadPoolExecutor(len(urls)) as pool:
+        problems = list(pool.map(lambda url: http_problem(f"{url}/api/v3/ping"), urls))
+    answering = [url for url, problem in zip(urls, problems, strict=True) if problem is None]
+    return (answering[0], None) if answering else (urls[0], problems[0])
 
 
 def _binance_check(name: str, url: str, problem: str | None) -> Check:

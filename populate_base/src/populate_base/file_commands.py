@@ -122,7 +122,7 @@ def _find_or_register(
 def _now_ms(settings: PopulateSettings) -> int:
     clock = ExchangeClock()
     try:
-        clock.measure(time_fetcher(settings.rest_url, timeout_s=5.0))
+        clock.measure(time_fetcher(*settings.rest_urls[:2], timeout_s=2.0))
     except ExchangeUnavailable:
         # The demo's clock is not ours; a real exchange's is, but for fractions of a second.
         if settings.demo:

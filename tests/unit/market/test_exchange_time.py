@@ -58,3 +58,11 @@ def test_any_other_answer_is_unavailable(exchange: HTTPServer, answer: tuple[int
 def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(ExchangeUnavailable):
         time_fetcher(f"http://127.0.0.1:{free_port()}", timeout_s=1)()
+
+
+def test_a_host_that_does_not_answer_is_passed_over(exchange: HTTPServer) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    _Exchange.answers = [(200, b'{"serverTime":17}'), (200, b'{"serverTime":18}')]
+    fetch = time_fetcher(away, f"http://127.0.0.1:{exchange.server_port}", timeout_s=1)
+
+    assert [fetch(), fetch()] == [17, 18]

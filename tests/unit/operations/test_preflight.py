@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from operations.preflight import (
     socket_problem,
 )
 from operations.settings import OperateSettings
+from support.file_server import serving_files
 from support.ports import free_port
 
 GIB = 1024**3
@@ -120,6 +122,18 @@ def test_unreachable_binance_offers_the_demo() -> None:
 
     assert [check.level for check in checks] == ["failure"] * 3
     assert all("--demo" in check.remedy for check in checks)
+
+
+def test_one_rest_host_that_answers_is_enough(tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    (tmp_path / "api" / "v3").mkdir(parents=True)
+    (tmp_path / "api" / "v3" / "ping").write_text("{}")
+    with serving_files(tmp_path) as url:
+        settings = OperateSettings(rest_urls=(away, url), archive_url=away)
+
+        rest = check_binance(settings)[0]
+
+    assert (rest.level, url in rest.line) == ("ok", True)
 
 
 def test_failures_are_raised_one_a_line_and_warnings_are_not() -> None:
