@@ -81,7 +81,7 @@ def days_of(folder: Path) -> dict[tuple[str, Interval], dict[int, Path]]:
 
 def bring(store: Store, sources: Sources, folder: Path) -> dict[Series, list[Range]]:
     """Backfill the days of every series, by files even where a page would do."""
-    pace = Pace(2, costs=COSTS._replace(weight_ms=10_000))
+    pace = Pace(2, costs=COSTS._replace(weight_ms=1_000_000))
     backfill = Backfill(store, sources, LoggedProgress(), pace)
     now_ms = sources.exchange.fetch_time_ms()
     brought = {}
