@@ -118,9 +118,7 @@ class BinanceSettings(SettingsPart):
     )
     """Binance's stream host; the default needs no key."""
 
-    archive_url: HttpUrl = Field(
-        _ARCHIVE, validation_alias=_shared("BINANCE_ARCHIVE_URL")
-    )
+    archive_url: HttpUrl = Field(_ARCHIVE, validation_alias=_shared("BINANCE_ARCHIVE_URL"))
     """Binance's public archive."""
 
     archive_listing_url: HttpUrl | None = Field(
