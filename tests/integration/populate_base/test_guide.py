@@ -61,6 +61,7 @@ def test_every_command_of_the_guide_works(
             continue
         done = subprocess.run(
             [find_program(program), *arguments],
+            cwd=tmp_path,
             env=environment,
             capture_output=True,
             text=True,
