@@ -168,13 +168,13 @@ def check_survival(folder: Path, seconds: float) -> None:
     with chaos(folder, seed) as (running, simulator, store, truth):
         running.run(seconds)
         wrong = settle(running, simulator, store, truth)
-        totals = simulator.totals()
+        totals, offences = simulator.totals(), simulator.offences()
         story = f"seed {seed}, {len(running.history)} faults\n{running.tail()}"
 
         assert not wrong, "\n".join([*wrong, story])
         assert running.follow.stop() == 0, story
         waiting = {name: totals[f"sent_while_{name}"] for name in ("limited", "banned")}
-        assert waiting == {"limited": 0, "banned": 0}, f"{totals}\n{story}"
+        assert waiting == {"limited": 0, "banned": 0}, f"{totals}\n{offences}\n{story}"
         assert httpx.get(f"{simulator.url}/healthz").status_code == 200
 
 

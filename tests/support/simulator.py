@@ -43,6 +43,11 @@ class Simulator(NamedTuple):
         totals: dict[str, int] = httpx.get(f"{self.url}/simulator/requests").json()["totals"]
         return totals
 
+    def offences(self) -> list[dict[str, Any]]:
+        """Return the requests that were sent by who had been told to wait."""
+        told: list[dict[str, Any]] = httpx.get(f"{self.url}/simulator/requests").json()["offences"]
+        return told
+
     @property
     def environment(self) -> dict[str, str]:
         """Return the settings that point a service at it."""

@@ -91,7 +91,10 @@ def _admit(exchange: Exchange, request: Request, asked: Asked, headers: dict[str
     address = request.client.host if request.client else ""
     machine_s, budget = time.time(), exchange.weights
     weight = WEIGHTS[asked.path]
-    exchange.traffic.request(address, weight, machine_s)
+    agent = request.headers.get("user-agent", "")
+    port = request.client.port if request.client else 0
+    sender = f"{request.url.path}?{request.url.query} from {agent} at port {port}"
+    exchange.traffic.request(address, weight, machine_s, sender[:500])
     limited = exchange.faults.strike(RateLimit, asked)
     ban = exchange.faults.strike(Ban, asked)
     if limited is not None:

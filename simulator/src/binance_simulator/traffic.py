@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from typing import NamedTuple
 
 from market.times import format_time
 
 #: Minutes that are remembered one by one; the totals go on for ever.
 _MINUTES = 240
+#: Requests remembered one by one that should not have been sent.
+_OFFENCES = 100
 #: Addresses remembered as limited or banned.
 _ADDRESSES = 1000
 #: A request this soon after a refusal was already on its way.
@@ -42,6 +44,7 @@ class Traffic:
         self._minutes: OrderedDict[int, Counter[str]] = OrderedDict()
         self._totals: Counter[str] = Counter()
         self._waits: OrderedDict[str, _Wait] = OrderedDict()
+        self._offences: deque[dict[str, object]] = deque(maxlen=_OFFENCES)
 
     def count(self, name: str, machine_s: float, amount: int = 1) -> None:
         """Count something that happened."""
@@ -53,13 +56,25 @@ class Traffic:
         self._minutes[minute][name] += amount
         self._totals[name] += amount
 
-    def request(self, address: str, weight: int, machine_s: float) -> None:
-        """Count a request to REST, and whether its sender should have waited."""
+    def request(self, address: str, weight: int, machine_s: float, what: str = "") -> None:
+        """Count a request to REST, and whether its sender should have waited.
+
+        `what` is remembered of one that should not have been sent.
+        """
         self.count("requests", machine_s)
         self.count("weight", machine_s, weight)
         wait = self._waits.get(address)
         if wait is not None and wait.told_s + GRACE_S < machine_s < wait.until_s:
             self.count(wait.counter, machine_s)
+            self._offences.append(
+                {
+                    "counter": wait.counter,
+                    "at": format_time(int(machine_s * 1000)),
+                    "seconds_since_told": round(machine_s - wait.told_s, 3),
+                    "seconds_to_wait": round(wait.until_s - machine_s, 3),
+                    "request": what,
+                }
+            )
 
     def refused(self, address: str, status: int, wait_s: float, machine_s: float) -> None:
         """Remember that an address was told to wait: by 429, or by 418."""
@@ -79,14 +94,19 @@ class Traffic:
         """Begin all counts anew; who was told to wait stays so."""
         self._minutes.clear()
         self._totals.clear()
+        self._offences.clear()
 
     def tell(self) -> dict[str, object]:
-        """Return the totals, and each minute's counts, oldest first."""
+        """Return the totals, each minute's counts and the offences, oldest first."""
         minutes = [
             {"minute": format_time(minute * 60_000), **_whole(counts)}
             for minute, counts in self._minutes.items()
         ]
-        return {"totals": _whole(self._totals), "minutes": minutes}
+        return {
+            "totals": _whole(self._totals),
+            "minutes": minutes,
+            "offences": list(self._offences),
+        }
 
 
 def _whole(counts: Counter[str]) -> dict[str, int]:

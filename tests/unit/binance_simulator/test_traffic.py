@@ -38,8 +38,11 @@ def test_requests_of_who_was_told_to_wait_are_counted() -> None:
         traffic.request("a", 1, NOON_S + after_s)
     traffic.request("b", 1, NOON_S + 1)
     traffic.refused("a", 418, 120, NOON_S + 40)
-    traffic.request("a", 1, NOON_S + 100)
+    traffic.request("a", 1, NOON_S + 100, "/api/v3/time")
 
+    offence = told(traffic)["offences"][-1]
+    assert (offence["counter"], offence["request"]) == ("sent_while_banned", "/api/v3/time")
+    assert (offence["seconds_since_told"], offence["seconds_to_wait"]) == (60, 60)
     totals = told(traffic)["totals"]
     assert (totals["sent_while_limited"], totals["sent_while_banned"]) == (2, 1)
     assert (totals["answered_429"], totals["answered_418"]) == (1, 1)
