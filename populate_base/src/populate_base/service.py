@@ -116,6 +116,13 @@ class FollowService:
             except FatalError as error:
                 self._failure = error
                 self._ended.set()
+            except Exception as error:
+                # The thread's outermost loop: a process that looks alive and follows nothing
+                # would be worse than none.
+                log.error("follow_failed", exc_info=error)
+                kind = type(error).__name__
+                self._failure = FatalError(f"following failed, the log tells how ({kind})")
+                self._ended.set()
 
         context = contextvars.copy_context()  # the log's fields go along
         thread = threading.Thread(target=context.run, args=(guarded,), name="follow", daemon=True)

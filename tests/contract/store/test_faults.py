@@ -248,3 +248,16 @@ def test_migrate_without_the_right_is_said(servant: Callable[[], Store], store: 
         migrate(store)
 
     assert_one_sentence(caught.value, "servant_")
+
+
+@servers
+def test_a_connection_lost_between_two_statements_is_a_store_that_is_away(store: Store) -> None:
+    def lose_it() -> None:
+        with store.begin() as connection:
+            dropped = connection.connection.dbapi_connection
+            assert dropped is not None
+            dropped.close()
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(StoreUnavailable):
+        lose_it()

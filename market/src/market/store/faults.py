@@ -27,6 +27,8 @@ _IN_THE_WAY = frozenset({1213, 1205, 1020, 8002, 8022, 8028, 9007})
 _AWAY = frozenset({1040, 1045, 1049, 1053, 1077, 1290, 1317, 1836, 3159, 9001, 9002, 9003, 9005})
 #: The client library's own: can't connect, gone away, lost.
 _AWAY_CLIENT = range(2000, 2100)
+#: The driver's own, without a number: the server went away between two statements.
+_GONE = "Connection not available"
 _NO_RIGHT = frozenset({1044, 1142, 1143, 1227, 1370})
 _NO_TABLE = 1146
 #: TiDB's number for all that has none, lost races among them.
@@ -57,7 +59,7 @@ def _meaning(error: DBAPIError, where: str) -> KlinecastError | None:
     number = getattr(error.orig, "errno", 0)
     if number in _IN_THE_WAY or (number == _TIDB_OTHER and "retry limit" in said):
         return StoreConflict(f"another transaction was in the way in the store at {where}: {said}")
-    if number in _AWAY or number in _AWAY_CLIENT:
+    if number in _AWAY or number in _AWAY_CLIENT or _GONE in said:
         return _away(said, where)
     if number in _NO_RIGHT:
         return _no_right(said, where)
