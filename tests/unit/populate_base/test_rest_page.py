@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from market.errors import DataError
@@ -16,9 +16,9 @@ from support.klines import START_MS, make_klines
 
 HOURS = make_klines(Interval.H1, 50)
 SPAN = Range(START_MS, HOURS[-1].open_time_ms + 1)
-PRICES = st.sampled_from(
-    ["1.00000000", "0.99999999", "1.00000001", "123456789012.00000001", "123456789012.00000002"]
-)
+#: Not the same, but the same float.
+LARGE, LARGER = "123456789012.00000001", "123456789012.00000002"
+PRICES = st.sampled_from(["1.00000000", "0.99999999", "1.00000001", LARGE, LARGER])
 
 
 def test_a_page_is_what_was_sent() -> None:
@@ -81,6 +81,8 @@ def test_rows_of_another_range_or_order_are_refused() -> None:
         parse_page(rows[::-1], SPAN, "here")
 
 
+@example(open=LARGE, high=LARGE, low=LARGER, close=LARGE, closes=0)
+@example(open=LARGER, high=LARGE, low=LARGER, close=LARGER, closes=0)
 @given(open=PRICES, high=PRICES, low=PRICES, close=PRICES, closes=st.integers(-1, 2))
 def test_the_quick_look_agrees_with_the_exact_one(
     open: str, high: str, low: str, close: str, closes: int
