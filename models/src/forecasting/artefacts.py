@@ -145,7 +145,7 @@ def _open(url: str) -> Any:
             plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
             return from_url(
                 url,
-                config={"region": os.environ.get("AWS_REGION", "us-east-1")},
+                config={"region": os.environ.get("AWS_REGION") or "us-east-1"},
                 client_options={"allow_http": plain, "timeout": "20s"},
                 retry_config={"max_retries": 3},
             )

@@ -1,6 +1,8 @@
 """Published bundles on a real disk and on a real S3 server."""
 
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -103,6 +105,31 @@ def test_a_store_that_is_away_can_be_asked_later(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(ServiceUnavailable, match="s3://nowhere/at-all does not answer"):
         Artefacts("s3://nowhere/at-all").ping()
+
+
+def test_an_empty_region_is_the_default_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    signatures: list[str] = []
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            signatures.append(self.headers["Authorization"])
+            self.send_error(403)
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "something")
+        monkeypatch.setenv("AWS_REGION", "")
+        serving = Thread(target=server.handle_request)
+        serving.start()
+        with pytest.raises(ServiceUnavailable):
+            Artefacts("s3://bucket/artefacts").ping()
+        serving.join()
+
+    assert "/us-east-1/s3/aws4_request" in signatures[0]
 
 
 @pytest.mark.parametrize("url", ["", "artefacts", "ftp://host/path", "s3://", "file:///dev/null/x"])
