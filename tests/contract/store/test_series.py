@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from market.errors import NotFound
 from market.interval import Interval
@@ -160,6 +161,17 @@ def test_newest_version_of_each_model_and_kind_is_read(store: Store, series: Ser
         assert read_score_cards(connection, model="ridge", kind="live") == [live]
         assert read_score_cards(connection, symbol="ETHUSDT") == []
         assert read_score_cards(connection, symbol="BTCUSDT", interval=Interval.D1) == []
+
+
+def test_score_card_that_nobody_can_read_is_passed_over(store: Store, series: Series) -> None:
+    good, bad = make_card(step=1), make_card(step=6, n_eff=1)
+    write_score_cards(store, [good, bad.model_copy(update={"skill_ewma": float("nan")})])
+
+    with store.read() as connection, capture_logs() as logs:
+        assert read_score_cards(connection) == [good]
+    assert [(log["event"], log["version"], log["step"]) for log in logs] == [
+        ("score_card_not_read", bad.version, 6)
+    ]
 
 
 def test_score_card_of_an_unknown_symbol_is_refused(store: Store, series: Series) -> None:

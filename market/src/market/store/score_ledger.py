@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select
+from pydantic import ValidationError
+from sqlalchemy import Connection, RowMapping, select
 
 from market.forecast import ScoreCard
 from market.interval import Interval
+from market.log import get_logger
 from market.store import tables as t
 from market.store.engine import Store
 from market.store.symbols import VENUE, find_series
 from market.store.upsert import upsert
+
+log = get_logger()
 
 _KEY = ("symbol_id", "interval_id", "version", "step", "kind")
 
@@ -53,10 +57,13 @@ def read_score_cards(
     model: str | None = None,
     kind: str | None = None,
 ) -> list[ScoreCard]:
-    """Return the cards that match, of each model's newest version, ordered by series and step."""
+    """Return the cards that match, of each model's newest version, ordered by series and step.
+
+    A stored card that is none, such as one with null for a number, is logged and left out.
+    """
     c = t.score_cards.c
     query = (
-        select(c.symbol_id, c.interval_id, c.model, c.kind, c.version, c.card)
+        select(c.symbol_id, c.interval_id, c.model, c.kind, c.version, c.step, c.card)
         .join(t.symbols, t.symbols.c.id == c.symbol_id)
         .where(t.symbols.c.venue == VENUE)
         .order_by(t.symbols.c.symbol, c.interval_id, c.model, c.kind, c.step)
@@ -71,9 +78,27 @@ def read_score_cards(
         query = query.where(c.kind == kind)
     groups: dict[tuple[object, ...], dict[str, list[ScoreCard]]] = {}
     for row in connection.execute(query):
-        versions = groups.setdefault((row.symbol_id, row.interval_id, row.model, row.kind), {})
-        versions.setdefault(row.version, []).append(ScoreCard.model_validate_json(row.card))
+        card = _parse(row._mapping)
+        if card is not None:
+            versions = groups.setdefault((row.symbol_id, row.interval_id, row.model, row.kind), {})
+            versions.setdefault(row.version, []).append(card)
     return [card for versions in groups.values() for card in max(versions.values(), key=_age)]
+
+
+def _parse(row: RowMapping) -> ScoreCard | None:
+    try:
+        return ScoreCard.model_validate_json(row["card"])
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        log.warning(
+            "score_card_not_read",
+            version=row["version"],
+            step=row["step"],
+            kind=row["kind"],
+            detail=f"{where}: {fault['msg']}",
+        )
+        return None
 
 
 def _age(cards: list[ScoreCard]) -> tuple[int, str]:
