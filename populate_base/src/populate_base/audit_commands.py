@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
 
 from market import log
-from market.command import parse_interval, time_option
-from market.errors import InvalidParameter, NotFound
+from market.command import parse_interval
+from market.errors import InvalidParameter
 from market.interval import DAY_MS, Interval
 from market.settings import load_settings
-from market.store import Store, open_store
+from market.store import Store
 from market.store.symbols import Series, find_series, read_bounds
-from market.times import format_time
 from populate_base.audit_report import render_repair, render_verify, repair_json, verify_json
 from populate_base.backfill import Sources
+from populate_base.command import TIME_HELP, Json, check_past, opened_store, read_span, write_result
 from populate_base.repair import Repairer
 from populate_base.sample import Scope
 from populate_base.service import open_sources
@@ -35,8 +33,7 @@ _Intervals = Annotated[
         "--interval", parser=parse_interval, metavar="INTERVAL", help="Default: all stored ones."
     ),
 ]
-_TIME_HELP = "YYYY-MM-DD, ISO-8601 with an offset, or milliseconds."
-_Start = Annotated[str | None, typer.Option(help=f"Oldest open time: {_TIME_HELP}")]
+_Start = Annotated[str | None, typer.Option(help=f"Oldest open time: {TIME_HELP}")]
 _End = Annotated[str | None, typer.Option(help="First open time left out.")]
 _Sample = Annotated[
     float | None,
@@ -46,7 +43,6 @@ _Whole = Annotated[bool, typer.Option("--whole", help="Compare every day with th
 _Seed = Annotated[
     int | None, typer.Option(help="Which days the sample is; default: the day's number.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
 _DEFAULT_FRACTION = 0.02
 
 
@@ -64,7 +60,7 @@ def verify(  # noqa: PLR0913 - each option of a command line is an argument
     sample: _Sample = None,
     whole: _Whole = False,
     seed: _Seed = None,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Recount the store against its ledger and compare it with the exchange; changes nothing.
 
@@ -74,7 +70,7 @@ def verify(  # noqa: PLR0913 - each option of a command line is an argument
     with _opened(scope) as (_, store, sources, scope):
         verifier = Verifier(store, sources, scope)
         audits = [verifier.verify(one) for one in _choose(store, symbol, interval)]
-    _print(json, lambda: verify_json(audits, scope), lambda: render_verify(audits, scope))
+    write_result(json, lambda: verify_json(audits, scope), lambda: render_verify(audits, scope))
     if any(audit.findings for audit in audits):
         raise typer.Exit(1)
 
@@ -88,7 +84,7 @@ def repair(  # noqa: PLR0913 - each option of a command line is an argument
     whole: _Whole = False,
     seed: _Seed = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be.")] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Verify, and mend what the exchange can give: gaps, differing klines, restated files.
 
@@ -99,7 +95,7 @@ def repair(  # noqa: PLR0913 - each option of a command line is an argument
         worker = Repairer(store, sources, scope, index_klines=settings.index_klines, is_dry=dry_run)
         repairs = [worker.repair(one) for one in _choose(store, symbol, interval)]
         changes = worker.refine(sources.exchange.venue)
-    _print(
+    write_result(
         json,
         lambda: repair_json(repairs, changes, scope, is_dry=dry_run),
         lambda: render_repair(repairs, changes, scope, is_dry=dry_run),
@@ -111,9 +107,7 @@ def repair(  # noqa: PLR0913 - each option of a command line is an argument
 def _read_scope(
     start: str | None, end: str | None, sample: float | None, whole: bool, seed: int | None
 ) -> Scope:
-    start_ms, end_ms = time_option("start", start), time_option("end", end)
-    if start_ms is not None and end_ms is not None and end_ms <= start_ms:
-        raise InvalidParameter("end", end, f"a time after start ({start})")
+    start_ms, end_ms = read_span(start, end)
     if sample is not None and whole:
         raise InvalidParameter("sample", sample, "either --sample or --whole")
     if sample is not None and not 0 < sample <= 1:
@@ -126,25 +120,13 @@ def _read_scope(
 def _opened(scope: Scope) -> Iterator[tuple[PopulateSettings, Store, Sources, Scope]]:
     settings = load_settings(PopulateSettings)
     log.configure("populate_base", level=settings.log_level)
-    store = open_store(settings.store_url.get_secret_value())
-    try:
-        store.check_schema()
-        with open_sources(settings, store) as sources:
-            now_ms = sources.exchange.fetch_time_ms()
-            if scope.start_ms is not None and scope.start_ms >= now_ms:
-                raise NotFound(
-                    f"start was {format_time(scope.start_ms)}, which is in the future:"
-                    f" the exchange's clock says {format_time(now_ms)}"
-                )
-            seed = now_ms // DAY_MS if scope.seed == -1 else scope.seed
-            yield (
-                settings,
-                store,
-                sources,
-                Scope(scope.start_ms, scope.end_ms, scope.fraction, seed),
-            )
-    finally:
-        store.close()
+    with opened_store(settings) as store, open_sources(settings, store) as sources:
+        now_ms = sources.exchange.fetch_time_ms()
+        if scope.start_ms is not None:
+            check_past(scope.start_ms, now_ms)
+        seed = now_ms // DAY_MS if scope.seed == -1 else scope.seed
+        seeded = Scope(scope.start_ms, scope.end_ms, scope.fraction, seed)
+        yield settings, store, sources, seeded
 
 
 def _choose(store: Store, symbols: list[str], intervals: list[Interval]) -> list[Series]:
@@ -160,13 +142,3 @@ def _choose(store: Store, symbols: list[str], intervals: list[Interval]) -> list
         for series in stored
         if (not names or series.symbol in names) and (not intervals or series.interval in intervals)
     ]
-
-
-def _print(
-    json: bool, build: Callable[[], dict[str, Any]], render: Callable[[], Iterator[str]]
-) -> None:
-    if json:
-        sys.stdout.buffer.write(orjson.dumps(build()) + b"\n")
-        return
-    for line in render():
-        sys.stdout.write(line + "\n")

@@ -16,16 +16,23 @@ from rich.table import Table
 
 from market import log
 from market.clock import ExchangeClock
-from market.command import parse_interval, run_command, stderr, stop_on_signals, time_option
-from market.errors import ExchangeUnavailable, InvalidParameter, NotFound
+from market.command import parse_interval, run_command, stderr, stop_on_signals
+from market.errors import ExchangeUnavailable
 from market.exchange_time import time_fetcher
 from market.interval import Interval
 from market.settings import load_settings
-from market.store import Store, open_store
+from market.store import Store
 from market.store.symbols import VENUE
-from market.times import format_time
 from populate_base.audit_commands import add_audit_commands
-from populate_base.backfill import Backfill, Pace, SeriesReport, Sources
+from populate_base.backfill import Backfill, Pace, Sources
+from populate_base.command import (
+    TIME_HELP,
+    Json,
+    check_past,
+    opened_store,
+    read_span,
+    write_result,
+)
 from populate_base.exchange import Exchange
 from populate_base.file_commands import add_file_commands
 from populate_base.gone import GoneSource, read_gone
@@ -54,9 +61,7 @@ Intervals = Annotated[
         "--interval", parser=parse_interval, metavar="INTERVAL", help="1s to 1M; may be repeated."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
 _TABLE_WIDTH = 120
-_TIME_HELP = "YYYY-MM-DD, ISO-8601 with an offset, or milliseconds."
 
 
 @app.callback()
@@ -68,7 +73,7 @@ def _app() -> None:
 def backfill(
     symbol: Symbols,
     interval: Intervals,
-    start: Annotated[str, typer.Option(help=f"Oldest open time: {_TIME_HELP}")],
+    start: Annotated[str, typer.Option(help=f"Oldest open time: {TIME_HELP}")],
     end: Annotated[
         str | None, typer.Option(help="First open time left out; default: the exchange's now.")
     ] = None,
@@ -77,20 +82,24 @@ def backfill(
     """Bring closed klines that open in [start, end) into the store; again changes nothing."""
     settings = load_settings(PopulateSettings)
     log.configure("populate_base", level=_quiet_level(settings))
-    span = _read_span(start, end)
-    with _open_checked(settings) as store, open_sources(settings, store) as sources:
-        _check_past(span[0], sources.exchange.fetch_time_ms())
+    start_ms, end_ms = read_span(start, end)
+    if start_ms is None:
+        raise AssertionError("typer demands --start")
+    with opened_store(settings) as store, open_sources(settings, store) as sources:
+        check_past(start_ms, sources.exchange.fetch_time_ms())
         names = list(dict.fromkeys(name.upper() for name in symbol))
         series = register_series(store, sources.exchange, names, interval, sources.clock.now_ms())
         started_s = time.perf_counter()
         pace = Pace(settings.downloads, settings.index_klines)
         with _show_progress() as progress:
             work = Backfill(store, _with_gone(store, sources), progress, pace)
-            reports = [work.run(one, *span) for one in series]
+            reports = [work.run(one, start_ms, end_ms) for one in series]
         learn_lives(store, sources.clock.now_ms(), venue=sources.exchange.venue)
         refine_outages(store, sources.clock.now_ms(), venue=sources.exchange.venue)
         seconds = time.perf_counter() - started_s
-    _print_reports(reports, seconds, json)
+    write_result(
+        json, lambda: reports_json(reports, seconds), lambda: render_reports(reports, seconds)
+    )
 
 
 @app.command()
@@ -109,8 +118,8 @@ def status(json: Json = False) -> None:
     clock = ExchangeClock()
     # Only the lag needs the exchange's time; without it the lag is unknown.
     with suppress(ExchangeUnavailable):
-        clock.measure(time_fetcher(settings.rest_url, timeout_s=2.0))
-    with _open_checked(settings) as store:
+        clock.measure(time_fetcher(*settings.rest_urls[:2], timeout_s=2.0))
+    with opened_store(settings) as store:
         statuses = read_status(store, clock)
         machine_ms = time.time_ns() // 1_000_000
         weight = read_weight_status(store, VENUE, settings.weight_share, machine_ms)
@@ -135,33 +144,6 @@ def _quiet_level(settings: PopulateSettings) -> str:
     return "ERROR" if stderr.is_terminal and settings.log_level == "INFO" else settings.log_level
 
 
-def _read_span(start: str, end: str | None) -> tuple[int, int | None]:
-    start_ms, end_ms = time_option("start", start), time_option("end", end)
-    if start_ms is None:
-        raise AssertionError("typer demands --start")
-    if end_ms is not None and end_ms <= start_ms:
-        raise InvalidParameter("end", end, f"a time after start ({start})")
-    return start_ms, end_ms
-
-
-def _check_past(start_ms: int, now_ms: int) -> None:
-    if start_ms >= now_ms:
-        raise NotFound(
-            f"start was {format_time(start_ms)}, which is in the future:"
-            f" the exchange's clock says {format_time(now_ms)}"
-        )
-
-
-@contextmanager
-def _open_checked(settings: PopulateSettings) -> Iterator[Store]:
-    store = open_store(settings.store_url.get_secret_value())
-    try:
-        store.check_schema()
-        yield store
-    finally:
-        store.close()
-
-
 @contextmanager
 def _show_progress() -> Iterator[ProgressDisplay]:
     if not stderr.is_terminal:
@@ -169,14 +151,6 @@ def _show_progress() -> Iterator[ProgressDisplay]:
         return
     with BarProgress(stderr) as bars:
         yield bars
-
-
-def _print_reports(reports: list[SeriesReport], seconds: float, json: bool) -> None:
-    if json:
-        _print_json(reports_json(reports, seconds))
-        return
-    for line in render_reports(reports, seconds):
-        sys.stdout.write(line + "\n")
 
 
 def _print_table(table: Table) -> None:

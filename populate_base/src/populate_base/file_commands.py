@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from market import log
 from market.clock import ExchangeClock
-from market.command import parse_interval, time_option
-from market.errors import ExchangeUnavailable, InvalidParameter, NotFound
+from market.command import parse_interval
+from market.errors import ExchangeUnavailable, NotFound
 from market.exchange_time import time_fetcher
 from market.gaps import Gap
 from market.interval import Interval
 from market.settings import load_settings
-from market.store import Store, open_store
+from market.store import Store
 from market.store.symbols import Series, find_series
 from market.times import format_time
+from populate_base.command import TIME_HELP, Json, opened_store, read_span, write_result
 from populate_base.file_export import ExportReport, export_series
 from populate_base.file_format import FileFormat
 from populate_base.file_import import Importer, import_json, render_import
@@ -34,8 +32,6 @@ _Symbol = Annotated[str, typer.Option("--symbol", help="Such as BTCUSDT.")]
 _Interval = Annotated[
     Interval, typer.Option("--interval", parser=parse_interval, metavar="INTERVAL", help="1s to 1M")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
-_TIME_HELP = "YYYY-MM-DD, ISO-8601 with an offset, or milliseconds."
 
 
 def add_file_commands(app: typer.Typer) -> None:
@@ -49,21 +45,19 @@ def export_klines(  # noqa: PLR0913 - each option of a command line is an argume
     interval: _Interval,
     kind: Annotated[FileFormat, typer.Option("--format", help="What to write.")],
     out: Annotated[Path, typer.Option(help="The file; one of that name is replaced.")],
-    start: Annotated[str | None, typer.Option(help=f"Oldest open time: {_TIME_HELP}")] = None,
+    start: Annotated[str | None, typer.Option(help=f"Oldest open time: {TIME_HELP}")] = None,
     end: Annotated[str | None, typer.Option(help="First open time left out.")] = None,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Write the stored klines that open in [start, end) to a file; needs no exchange."""
-    span = (time_option("start", start), time_option("end", end))
-    if span[0] is not None and span[1] is not None and span[1] <= span[0]:
-        raise InvalidParameter("end", end, f"a time after start ({start})")
+    span = read_span(start, end)
     settings = load_settings(PopulateSettings)
     log.configure("populate_base", level=settings.log_level)
-    with _checked_store(settings) as store:
+    with opened_store(settings) as store:
         with store.read() as connection:
             series = find_series(connection, symbol.upper(), interval)
         report = export_series(store, series, span, kind, out)
-    _print(json, lambda: _export_json(report, series), lambda: _render_export(report, series))
+    write_result(json, lambda: _export_json(report, series), lambda: _render_export(report, series))
 
 
 def import_klines(  # noqa: PLR0913 - each option of a command line is an argument
@@ -84,27 +78,17 @@ def import_klines(  # noqa: PLR0913 - each option of a command line is an argume
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace stored klines of other values.")
     ] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Bring the klines of a file into the store, all of them checked before one is written."""
     settings = load_settings(PopulateSettings)
     log.configure("populate_base", level=settings.log_level)
-    with _checked_store(settings) as store:
+    with opened_store(settings) as store:
         series = _find_or_register(settings, store, symbol.upper(), interval)
         rules = Rules(_now_ms(settings), naive_is_utc=utc, salvage=salvage)
         importer = Importer(store, rules, replace=replace, index_klines=settings.index_klines)
         report = importer.run(series, file)
-    _print(json, lambda: import_json(report, series), lambda: render_import(report, series))
-
-
-@contextmanager
-def _checked_store(settings: PopulateSettings) -> Iterator[Store]:
-    store = open_store(settings.store_url.get_secret_value())
-    try:
-        store.check_schema()
-        yield store
-    finally:
-        store.close()
+    write_result(json, lambda: import_json(report, series), lambda: render_import(report, series))
 
 
 def _find_or_register(
@@ -155,13 +139,3 @@ def _render_export(report: ExportReport, series: Series) -> Iterator[str]:
 
 def _say_gap(gap: Gap) -> str:
     return f"{format_time(gap.start_ms)} to {format_time(gap.end_ms)}, {gap.cause}"
-
-
-def _print(
-    json: bool, build: Callable[[], dict[str, object]], render: Callable[[], Iterator[str]]
-) -> None:
-    if json:
-        sys.stdout.buffer.write(orjson.dumps(build()) + b"\n")
-        return
-    for line in render():
-        sys.stdout.write(line + "\n")

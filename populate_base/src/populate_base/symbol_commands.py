@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from market import log
 from market.command import time_option
 from market.settings import load_settings
-from market.store import Store, open_store
+from market.store import Store
 from market.store.symbol_states import ListedSymbol, read_universe
 from market.store.symbols import VENUE
 from market.times import format_time
+from populate_base.command import TIME_HELP, Json, opened_store, write_result
 from populate_base.lifecycle import learn_gone, take_snapshot
 from populate_base.service import open_sources
 from populate_base.settings import PopulateSettings
@@ -30,7 +28,7 @@ def add_symbol_commands(app: typer.Typer) -> None:
 def symbols(
     as_of: Annotated[
         str | None,
-        typer.Option(help="As they were at a time: YYYY-MM-DD, ISO-8601 with an offset, or ms."),
+        typer.Option(help=f"As they were at a time: {TIME_HELP}"),
     ] = None,
     quote: Annotated[str | None, typer.Option(help="Only those of a quote asset.")] = None,
     status: Annotated[
@@ -39,7 +37,7 @@ def symbols(
     archive: Annotated[
         bool, typer.Option("--archive", help="Learn of delisted symbols from the archive first.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")] = False,
+    json: Json = False,
 ) -> None:
     """List the symbols of the exchange; the answer is kept as a snapshot.
 
@@ -48,7 +46,7 @@ def symbols(
     as_of_ms = time_option("as-of", as_of)
     settings = load_settings(PopulateSettings)
     log.configure("populate_base", level=settings.log_level)
-    with _checked_store(settings) as store:
+    with opened_store(settings) as store:
         if as_of_ms is None or archive:
             _refresh(store, settings, archive=archive)
         with store.read() as connection:
@@ -59,11 +57,7 @@ def symbols(
         if (quote is None or one.symbol.quote_asset == quote.upper())
         and (status is None or one.symbol.status == status.upper())
     ]
-    if json:
-        sys.stdout.buffer.write(orjson.dumps(_as_json(chosen, as_of_ms)) + b"\n")
-        return
-    for line in _render(chosen):
-        sys.stdout.write(line + "\n")
+    write_result(json, lambda: _as_json(chosen, as_of_ms), lambda: _render(chosen))
 
 
 def _refresh(store: Store, settings: PopulateSettings, *, archive: bool) -> None:
@@ -72,16 +66,6 @@ def _refresh(store: Store, settings: PopulateSettings, *, archive: bool) -> None
         take_snapshot(store, sources.exchange, now_ms)
         if archive:
             learn_gone(store, sources.archive, now_ms, workers=settings.downloads)
-
-
-@contextmanager
-def _checked_store(settings: PopulateSettings) -> Iterator[Store]:
-    store = open_store(settings.store_url.get_secret_value())
-    try:
-        store.check_schema()
-        yield store
-    finally:
-        store.close()
 
 
 def _as_json(listed: Sequence[ListedSymbol], as_of_ms: int | None) -> dict[str, Any]:
