@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
+from market.errors import ExchangeUnavailable
 from market.gaps import Range
 from market.store import Store
 from market.store.klines import Batch, Source, read_newest_open, write_klines
@@ -45,6 +47,11 @@ class CatchUp:
         self._make_backfill = make_backfill
         self._wanted = wanted
         self._backfilled: set[Series] = set()
+
+    def measure_clock(self) -> None:
+        """Ask for the exchange's time, so that what closed before now is known to have."""
+        with suppress(ExchangeUnavailable):
+            self._sources.exchange.fetch_time_ms()
 
     def run(self, series: Series) -> int:
         """Store what has closed and return the open time of the kline that comes next.

@@ -64,6 +64,7 @@ class Follower:
         self._by_name = {(one.symbol, one.interval): one for one in series}
         self._behind: dict[Series, None] = {}
         self._is_store_away = self._has_lost = False
+        self._is_clock_old = True
         self._look_s = self._ask_s = 0.0
         self._asking_failures = 0
         self._problem: str | None = "the first backfill has not ended"
@@ -84,6 +85,7 @@ class Follower:
                 stream = self._parts.open_stream(stop)
                 try:
                     self._expect(self._series)
+                    self._is_clock_old = True
                     while not stop.is_set():
                         self._step(stream)
                         failures = failures if self._behind or self._is_store_away else 0
@@ -99,7 +101,7 @@ class Follower:
                 stop.wait(_wait_s(failures))
 
     def _step(self, stream: LastingStream) -> None:
-        has_work = self._behind and not self._is_store_away and time.monotonic() >= self._ask_s
+        has_work = not self._is_store_away and self._may_ask()
         closed = stream.receive(0 if has_work else _POLL_S)
         arrived_ms = self._parts.clock.now_ms()
         if self._is_store_away:
@@ -110,11 +112,14 @@ class Follower:
             if closed:
                 self._expect(self._parts.tails.write(self._known(closed), arrived_ms))
             self._expect(self._parts.lateness.find_due())
-            if has_work:
+            if self._may_ask():
                 self._catch_up(next(iter(self._behind)))
         except StoreUnavailable as error:
             self._leave_store(error)
             self._keep(closed, arrived_ms)
+
+    def _may_ask(self) -> bool:
+        return bool(self._behind) and time.monotonic() >= self._ask_s
 
     def _known(self, closed: Iterable[ClosedKline]) -> Iterable[tuple[Series, Kline]]:
         for symbol, interval, kline in closed:
@@ -129,6 +134,9 @@ class Follower:
 
     def _catch_up(self, series: Series) -> None:
         try:
+            if self._is_clock_old:
+                self._parts.catch_up.measure_clock()
+                self._is_clock_old = False
             next_ms = self._parts.catch_up.run(series)
         except StoreUnavailable:
             raise
