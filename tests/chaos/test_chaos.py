@@ -11,15 +11,17 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from market.store import Store, open_store
 from market.store.schema import migrate
+from market.times import format_time, parse_time_ms
 from support.chaos_faults import draw_fault
 from support.chaos_parts import Database, Populator, own_database
 from support.chaos_world import (
@@ -41,6 +43,11 @@ SPEED = 120
 PATIENCE_S = 300.0
 #: Seconds the clock runs on after the faults, so that the newest klines are true ones too.
 QUIET_S = 12.0
+#: What a process needs at most to write down that it was told to wait, on a busy machine.
+TELLING_MS = 1000
+#: How far two processes' notions of the exchange's clock may lie apart at a wait's end: they
+#: read it off a header in whole seconds.
+APART_S = 0.5
 
 
 class Chaos:
@@ -53,6 +60,7 @@ class Chaos:
         self._database = database
         self._dice = dice
         self.history: list[str] = []
+        self._killed_ms: list[int] = []
         environment = {
             **simulator.environment,
             "KLINECAST_STORE_URL": database.url,
@@ -89,31 +97,48 @@ class Chaos:
         self._simulator.control("faults", kind="reset")
         self.backfill.stop()
 
+    def _note(self, what: str) -> None:
+        self.history.append(f"{format_time(int(time.time() * 1000))} {what}")
+
+    def _kill_one(self, populator: Populator) -> None:
+        populator.kill()
+        self._killed_ms.append(int(time.time() * 1000))
+
+    def is_excused(self, offence: Mapping[str, Any]) -> bool:
+        """Tell whether nobody alive could know: who was told was killed before it told others.
+
+        So is what came within two clocks' difference of the wait's end.
+        """
+        if offence["seconds_to_wait"] < APART_S:
+            return True
+        told_ms = parse_time_ms("at", offence["at"]) - offence["seconds_since_told"] * 1000
+        return any(0 <= killed_ms - told_ms <= TELLING_MS for killed_ms in self._killed_ms)
+
     def _fault(self) -> None:
         body = draw_fault(self._dice)
-        self.history.append(str(body))
+        self._note(str(body))
         self._simulator.control("faults", **body)
 
     def _kill(self) -> None:
-        self.history.append("kill follow")
-        self.follow.kill()
+        self._note("kill follow")
+        self._kill_one(self.follow)
         time.sleep(self._dice.uniform(0, 2))
         self.follow.start()
 
     def _pause(self) -> None:
-        self.history.append("pause follow")
+        self._note("pause follow")
         self.follow.signal(signal.SIGSTOP)
         time.sleep(self._dice.uniform(0.5, 4))
         self.follow.signal(signal.SIGCONT)
 
     def _backfill(self) -> None:
-        self.history.append("kill and start backfill")
-        self.backfill.kill()
+        self._note("kill and start backfill")
+        self._kill_one(self.backfill)
         self.backfill.start()
 
     def _restart_database(self) -> None:
         if self._database.can_stop:
-            self.history.append("restart the database")
+            self._note("restart the database")
             self._database.stop()
             time.sleep(self._dice.uniform(0, 3))
             self._database.start()
@@ -168,13 +193,12 @@ def check_survival(folder: Path, seconds: float) -> None:
     with chaos(folder, seed) as (running, simulator, store, truth):
         running.run(seconds)
         wrong = settle(running, simulator, store, truth)
-        totals, offences = simulator.totals(), simulator.offences()
-        story = f"seed {seed}, {len(running.history)} faults\n{running.tail()}"
+        offences = [one for one in simulator.offences() if not running.is_excused(one)]
+        story = f"seed {seed}, {len(running.history)} events\n{running.tail()}"
 
         assert not wrong, "\n".join([*wrong, story])
         assert running.follow.stop() == 0, story
-        waiting = {name: totals[f"sent_while_{name}"] for name in ("limited", "banned")}
-        assert waiting == {"limited": 0, "banned": 0}, f"{totals}\n{offences}\n{story}"
+        assert not offences, "\n".join([*map(str, offences), str(simulator.totals()), story])
         assert httpx.get(f"{simulator.url}/healthz").status_code == 200
 
 

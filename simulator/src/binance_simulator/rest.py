@@ -72,6 +72,9 @@ def _guard(exchange: Exchange, path: str, answer: Answer) -> Handler:
         except DataError as error:
             log.error("file_damaged", detail=error.detail)
             content, status = rejections.unknown_error().body, 500
+        if status in (418, 429):
+            # Who could not read that it has to wait is not to be blamed for sending.
+            return Response(content, status, headers)
         return deliver(exchange.faults, asked, content, status, headers)
 
     return handle
@@ -109,8 +112,10 @@ def _admit(exchange: Exchange, request: Request, asked: Asked, headers: dict[str
     fault = exchange.faults.strike(Status, asked) if verdict.status == 200 else None
     status = verdict.status if fault is None else fault.status
     if status in (418, 429):
-        wait_s = verdict.retry_after_s if fault is None else fault.retry_after_s
-        headers["Retry-After"] = str(wait_s)
+        retry_after_s = verdict.retry_after_s if fault is None else fault.retry_after_s
+        headers["Retry-After"] = str(retry_after_s)
+        # Held against a client is what is meant; what is told is rounded up.
+        wait_s = verdict.wait_s if fault is None else fault.retry_after_s
         exchange.traffic.refused(address, status, wait_s, machine_s)
     if fault is not None:
         headers["Content-Type"] = FAULT_TYPES.get(status, headers["Content-Type"])

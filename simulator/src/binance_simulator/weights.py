@@ -23,7 +23,8 @@ WEIGHTS = {
 class Verdict(NamedTuple):
     """Whether a request may pass: status 200, 429 or 418, and how long to wait, in seconds.
 
-    `by_number` tells that it was too many requests, not too much weight.
+    `retry_after_s` is what is told, `wait_s` what is meant. `by_number` tells that it was too
+    many requests, not too much weight.
     """
 
     status: int
@@ -31,6 +32,7 @@ class Verdict(NamedTuple):
     retry_after_s: int = 0
     banned_until_ms: int = 0
     by_number: bool = False
+    wait_s: float = 0
 
 
 @dataclass
@@ -71,8 +73,8 @@ class WeightBudget:
             self.ban(address, min(self.limits.ban_s << account.bans, LONGEST_BAN_S), machine_s)
             account.bans += 1
             return _banned(account, machine_s)
-        retry_after_s = math.ceil(wait_until_s - machine_s)
-        return Verdict(429, account.used, retry_after_s, by_number=by_number)
+        wait_s = wait_until_s - machine_s
+        return Verdict(429, account.used, math.ceil(wait_s), by_number=by_number, wait_s=wait_s)
 
     def limit(self, address: str, seconds: float, machine_s: float) -> None:
         """Refuse an address for a while: 429."""
@@ -104,4 +106,5 @@ class WeightBudget:
 
 def _banned(account: _Account, machine_s: float) -> Verdict:
     until_s = account.banned_until_s
-    return Verdict(418, account.used, int(until_s - machine_s) + 1, int(until_s * 1000))
+    wait_s = until_s - machine_s
+    return Verdict(418, account.used, int(wait_s) + 1, int(until_s * 1000), wait_s=wait_s)
