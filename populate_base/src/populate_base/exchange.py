@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import stamina
@@ -67,6 +68,7 @@ class Exchange:
         self._clock = clock
         self._attempts = attempts
         self._client = RestClient(key)
+        self._turns = threading.Lock()
         self._key_unchecked = key is not None
         self._key_lock = threading.Lock()
         self._clock_is_off = False
@@ -194,14 +196,28 @@ class Exchange:
         raise passing[-1]
 
     def _ask(self, host: str, fetch: Callable[[Any], _Answer], weight: int) -> _Answer:
-        self.weight.acquire(weight)
-        try:
+        with self._turn(weight):
             return self._client.ask(host, fetch)
-        except Refusal as refusal:
-            raise self._meaning(refusal) from None
-        finally:
-            if self._client.heard is not None:
-                self.weight.hear(*self._client.heard)
+
+    @contextmanager
+    def _turn(self, weight: int) -> Iterator[None]:
+        """Take weight for the one request sent in the block, and take in what its answer says.
+
+        One at a time, all of it: who waits here must hear of a ban before it sends.
+        """
+        refusal: Refusal | None = None
+        with self._turns:
+            self.weight.acquire(weight)
+            try:
+                yield
+            except Refusal as error:
+                refusal = error
+            finally:
+                # First the answer's clock: a ban is told by it.
+                if self._client.heard is not None:
+                    self.weight.hear(*self._client.heard)
+            if refusal is not None:
+                raise self._meaning(refusal) from None
 
     def _meaning(self, refusal: Refusal) -> KlinecastError:
         heard = self._client.heard
@@ -217,21 +233,24 @@ class Exchange:
         with self._key_lock:
             if not self._key_unchecked:
                 return
-            try:
-                # Signed requests carry the time, and Binance refuses one that is off.
-                now_ms = self._set_clock(self._ask(self._account_host, _ask_time, _TIME_WEIGHT))
-                offset_ms = now_ms - time.time_ns() // 1_000_000
-                self.weight.acquire(_TIME_WEIGHT)
-                found = self._client.fetch_permissions(self._account_host, offset_ms)
-            except Refusal as refusal:
-                if refusal.code == CLOCK_IS_OFF:
-                    raise ExchangeUnavailable("Binance refused a signed request's time") from None
-                if is_bad_key(refusal.status, refusal.code):
-                    what = f"a key that Binance knows (it said: {refusal.message[:120]})"
-                    raise SettingsError(VARIABLE, "(hidden)", what) from None
-                raise self._meaning(refusal) from None
+            # Signed requests carry the time, and Binance refuses one that is off.
+            now_ms = self._set_clock(self._ask(self._account_host, _ask_time, _TIME_WEIGHT))
+            offset_ms = now_ms - time.time_ns() // 1_000_000
+            with self._turn(_TIME_WEIGHT):
+                found = self._fetch_permissions(offset_ms)
             check_permissions(found)
             self._key_unchecked = False
+
+    def _fetch_permissions(self, offset_ms: int) -> Mapping[str, Any]:
+        try:
+            return self._client.fetch_permissions(self._account_host, offset_ms)
+        except Refusal as refusal:
+            if refusal.code == CLOCK_IS_OFF:
+                raise ExchangeUnavailable("Binance refused a signed request's time") from None
+            if is_bad_key(refusal.status, refusal.code):
+                what = f"a key that Binance knows (it said: {refusal.message[:120]})"
+                raise SettingsError(VARIABLE, "(hidden)", what) from None
+            raise
 
 
 def _ask_info(client: Any) -> Any:

@@ -68,6 +68,13 @@ def test_a_process_whose_clock_is_behind_uses_the_newer_minute(store: Store) -> 
     assert reserve_weight(store, VENUE, claim(1, window_ms=MINUTE))[1].window_ms == 2 * MINUTE
 
 
+def test_a_minute_told_by_a_clock_that_was_wrong_is_not_waited_for(store: Store) -> None:
+    reserve_weight(store, VENUE, claim(3_000, window_ms=1_440 * MINUTE))
+
+    assert reserve_weight(store, VENUE, claim(2)) == (True, Weight(MINUTE, 2))
+    assert reserve_weight(store, VENUE, claim(2)) == (True, Weight(MINUTE, 4))
+
+
 def test_the_exchanges_count_only_raises(store: Store) -> None:
     reserve_weight(store, VENUE, claim(100))
 
