@@ -81,9 +81,12 @@ class CatchUp:
         interval = series.interval
         with self._store.read() as connection:
             watermark_ms = read_watermark(connection, series)
-        if watermark_ms is None:
+            newest_ms = read_newest_open(connection, series)
+        if watermark_ms is None or newest_ms is None:
             return None
-        span = Range(interval.add(watermark_ms, 1), interval.floor(self._sources.clock.now_ms()))
+        # What is stored has closed, whatever a clock that was measured badly says.
+        end_ms = max(interval.floor(self._sources.clock.now_ms()), interval.close_of(newest_ms) + 1)
+        span = Range(interval.add(watermark_ms, 1), end_ms)
         return span if interval.count(*span) <= _FEW_PAGES * PAGE_KLINES else None
 
     def _page(self, series: Series, span: Range) -> None:
