@@ -45,9 +45,6 @@ PATIENCE_S = 300.0
 QUIET_S = 12.0
 #: What a process needs at most to write down that it was told to wait, on a busy machine.
 TELLING_MS = 1000
-#: How far two processes' notions of the exchange's clock may lie apart at a wait's end: they
-#: read it off a header in whole seconds.
-APART_S = 0.5
 
 
 class Chaos:
@@ -105,12 +102,7 @@ class Chaos:
         self._killed_ms.append(int(time.time() * 1000))
 
     def is_excused(self, offence: Mapping[str, Any]) -> bool:
-        """Tell whether nobody alive could know: who was told was killed before it told others.
-
-        So is what came within two clocks' difference of the wait's end.
-        """
-        if offence["seconds_to_wait"] < APART_S:
-            return True
+        """Tell whether nobody alive could know: who was told was killed before it told others."""
         told_ms = parse_time_ms("at", offence["at"]) - offence["seconds_since_told"] * 1000
         return any(0 <= killed_ms - told_ms <= TELLING_MS for killed_ms in self._killed_ms)
 

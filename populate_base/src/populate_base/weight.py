@@ -38,6 +38,8 @@ _BLOCK_LASTS_S = 0.25
 #: Around the turn of Binance's minute it is not sure which minute counts a request: a heavy
 #: user waits there.
 _GUARD_MS = 1_000
+#: Two processes read Binance's clock off headers in whole seconds: so far may they differ.
+_APART_MS = 1_000
 #: A longer wait than a minute of the limit is a ban: the caller is told at once.
 _LONGEST_WAIT_S = 65.0
 
@@ -164,7 +166,9 @@ class WeightBudget:
         log.warning("requests_stopped", seconds=round(retry_after_s, 1))
         with self._lock:
             self._left = 0
-            self._unwritten_ban_ms = self.clock.now_ms() + int(retry_after_s * 1000)
+            # A shorter wait does not end a longer one that the store was not told of yet.
+            until_ms = self.clock.now_ms() + int(retry_after_s * 1000) + _APART_MS
+            self._unwritten_ban_ms = max(until_ms, self._unwritten_ban_ms or 0)
             self._known = self._known._replace(banned_until_ms=self._unwritten_ban_ms)
             self._show()
             self._write_ban()

@@ -141,23 +141,23 @@ def test_a_ban_stops_every_process_until_it_ends(store: Store) -> None:
     for budget in (one, other, make_budget(store, time)):
         with pytest.raises(RateLimited) as caught:
             budget.acquire(1)
-        assert caught.value.retry_after_s == pytest.approx(120, abs=1)
+        assert caught.value.retry_after_s == pytest.approx(121, abs=0.5)
     assert told(store, time).banned_until_ms is not None
-    time.now_s += 121
+    time.now_s += 122
     other.acquire(1)
 
     assert time.slept_s == []
     assert told(store, time).banned_until_ms is None
 
 
-def test_a_wait_that_was_asked_for_is_waited(store: Store) -> None:
+def test_a_wait_that_was_asked_for_is_waited_and_a_second_for_doubtful_clocks(store: Store) -> None:
     time = Time()
     one, other = make_budget(store, time), make_budget(store, time)
     one.stop_until(17)
 
     other.acquire(1)
 
-    assert time.slept_s == [pytest.approx(17, abs=0.1)]
+    assert time.slept_s == [pytest.approx(18, abs=0.1)]
 
 
 def test_a_request_larger_than_the_budget_is_refused_at_once(store: Store) -> None:
