@@ -19,6 +19,7 @@ from populate_base.archive_rows import FilePart, clip_part, iter_parts
 from populate_base.backfill_task import Pace, SeriesReport, Sources
 from populate_base.load import write_parts_patiently
 from populate_base.lookahead import iter_ahead, iter_parallel
+from populate_base.plan import common_ranges
 from populate_base.progress import ProgressDisplay
 
 log = get_logger()
@@ -40,9 +41,12 @@ class ArchiveLoader:
         self._pace = pace
         self.is_away = False
 
-    def load(self, report: SeriesReport, files: Sequence[ArchiveFile]) -> list[Range]:
-        """Store what of the files was wanted; return the ranges whose slots are now filled.
+    def load(
+        self, report: SeriesReport, files: Sequence[ArchiveFile], missing: Sequence[Range]
+    ) -> list[Range]:
+        """Store what of the files was missing; return the ranges whose slots are now filled.
 
+        What is stored already stays: it may come from a source that is believed more.
         A damaged file is fetched once more; one that stays damaged is named in the report's
         warnings. An archive that does not answer is left out from there on.
         """
@@ -50,7 +54,7 @@ class ArchiveLoader:
         fetched = iter_parallel(self._fetch, files, self._pace.downloads, discard=_close)
         with closing(fetched), ThreadPoolExecutor(1, thread_name_prefix="rows") as reader:
             for file, first in zip(files, fetched, strict=False):
-                work = _FileWork(file, report, reader)
+                work = _FileWork(file, report, common_ranges(missing, [file.span]), reader)
                 outcome = self._try(work, first)
                 if isinstance(outcome, DataError):
                     # A transfer may have been cut, or the file just been replaced.
@@ -114,10 +118,11 @@ class ArchiveLoader:
 
 @dataclass(frozen=True, slots=True)
 class _FileWork:
-    """A file to be stored, for which report, and the thread that reads it."""
+    """A file to be stored, for which report, what of it, and the thread that reads it."""
 
     file: ArchiveFile
     report: SeriesReport
+    missing: Sequence[Range]
     reader: Executor
 
 
@@ -139,11 +144,12 @@ class _Parts:
         parts = iter_parts(self._download.content, self._work.file)
         self._ahead = iter_ahead(parts, self._work.reader)
         for whole in self._ahead:
-            part = clip_part(whole, self._work.file.interval, self._work.report.span)
             self._count(whole.rows)
-            if part is not None:
-                self.present += part.present
-                yield part.klines
+            for hole in self._work.missing:
+                part = clip_part(whole, self._work.file.interval, hole)
+                if part is not None:
+                    self.present += part.present
+                    yield part.klines
 
     def close(self) -> None:
         """Let go of the download."""

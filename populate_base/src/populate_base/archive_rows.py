@@ -80,6 +80,8 @@ def clip_part(part: FilePart, interval: Interval, span: Range) -> FilePart | Non
     """Return what of a part opens in a range, `None` where nothing does."""
     klines = part.klines
     if isinstance(klines, KlineLines):
+        if klines.last_open_ms < span.start_ms or span.end_ms <= klines.first_open_ms:
+            return None
         if span.start_ms <= klines.first_open_ms and klines.last_open_ms < span.end_ms:
             return part
         opens = klines.read_opens()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from market.errors import DataError, ExchangeUnavailable
-from market.gaps import Range, merge_ranges
+from market.gaps import Range, merge_ranges, subtract_ranges
 from market.kline import Kline
 from market.log import get_logger
 from market.store import Store
@@ -32,6 +32,8 @@ log = get_logger()
 
 #: For fewer files the archive is asked one by one: asking for a file costs no more than that.
 _LISTED_FROM = 3
+#: A price of weight at which any file is cheaper than a page.
+_NO_PAGES_MS = 1e12
 
 
 class Backfill:
@@ -83,15 +85,32 @@ class Backfill:
             plan, holdings = self._plan(report.series, missing, holdings, now_ms)
             if not plan.files or self._pace.is_stopped():
                 break
-            present += self._loader.load(report, plan.files)
+            present += self._loader.load(report, plan.files, missing)
             missing = self._settle(report, parts, present=present)
             tried = {*holdings.tried, *plan.files}
             holdings = holdings._replace(tried=tried, is_away=self._loader.is_away)
         if not plan.pages:
             return missing
         asked, paged = self._load_pages(report, plan.pages, missing)
-        knowledge = Knowledge(lacking=tuple(asked), now_ms=now_ms)
-        return self._settle(report, parts, knowledge, present=[*present, *paged])
+        present = [*present, *paged]
+        missing = self._settle(report, parts, present=present)
+        files = self._plan_last(report.series, common_ranges(missing, asked), holdings, now_ms)
+        if files:
+            present += self._loader.load(report, files, missing)
+        # Who is stopped, or can't reach the archive, has not heard all there is to say.
+        is_heard = not (self._pace.is_stopped() or self._loader.is_away)
+        knowledge = Knowledge(tuple(asked), now_ms, is_archive_heard=is_heard)
+        return self._settle(report, parts, knowledge, present=present)
+
+    def _plan_last(
+        self, series: Series, lacking: Sequence[Range], holdings: Holdings, now_ms: int
+    ) -> list[ArchiveFile]:
+        """Return the files that may have what REST lacks, where no file was asked yet."""
+        unasked = subtract_ranges(lacking, [file.span for file in holdings.tried])
+        costs = self._pace.costs._replace(weight_ms=_NO_PAGES_MS)
+        holdings = holdings._replace(listed={})
+        plan = plan_sources(series.symbol, series.interval, unasked, holdings, now_ms, costs)
+        return plan.files
 
     def _plan(
         self, series: Series, missing: Sequence[Range], holdings: Holdings, now_ms: int

@@ -17,14 +17,16 @@ class Knowledge(NamedTuple):
     """What asking the exchange taught of a series.
 
     Attributes:
-        lacking: ranges for which the archive and REST gave all they have.
+        lacking: ranges for which REST gave all it has, and the archive too if it was heard.
         now_ms: the exchange's time when they did.
         first_ever_ms: the first open time there is; the symbol was not listed before it.
+        is_archive_heard: whether it was; else it may still have what REST lacks.
     """
 
     lacking: tuple[Range, ...] = ()
     now_ms: int = 0
     first_ever_ms: int = 0
+    is_archive_heard: bool = True
 
 
 def name_causes(
@@ -52,12 +54,13 @@ def _explain(hole: Range, end_ms: int, knowledge: Knowledge) -> list[Gap]:
     fetchable = subtract_ranges([rest], knowledge.lacking)
     gaps += [Gap(*part, Cause.REPAIRABLE) for part in fetchable]
     for part in subtract_ranges([rest], fetchable):
-        gaps.append(Gap(*part, _cause_of_lack(part, knowledge.now_ms)))
+        gaps.append(Gap(*part, _cause_of_lack(part, knowledge)))
     return gaps
 
 
-def _cause_of_lack(hole: Range, now_ms: int) -> Cause:
+def _cause_of_lack(hole: Range, knowledge: Knowledge) -> Cause:
     if is_outage(hole):
         return Cause.OUTAGE
-    may_come = hole.start_ms >= now_ms - _ARCHIVE_DELAY_MS
-    return Cause.REPAIRABLE if may_come else Cause.SOURCE_MISSING
+    may_come = hole.start_ms >= knowledge.now_ms - _ARCHIVE_DELAY_MS
+    is_open = may_come or not knowledge.is_archive_heard
+    return Cause.REPAIRABLE if is_open else Cause.SOURCE_MISSING
