@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from market.errors import DataError, RateLimited, RetryableError
+from market.errors import DataError, NotFound, RateLimited, RetryableError
 from market.gaps import Range
 from market.interval import Interval
 from market.kline import Kline
@@ -71,26 +71,38 @@ class Confirmer:
         failures = 0
         while not stop.wait(_IDLE_S if failures == 0 else min(2.0**failures, _LONGEST_PAUSE_S)):
             try:
-                for series in self._take_due():
+                for series in self._iter_due():
                     if stop.is_set():
                         return
-                    self.confirm(series)
+                    self._try(series)
                 failures = 0
-            except (RetryableError, DataError) as error:
+            except RetryableError as error:
                 failures += 1
                 log.warning("confirming_waits", detail=error.detail)
                 if isinstance(error, RateLimited):
                     stop.wait(error.retry_after_s)
 
-    def _take_due(self) -> list[Series]:
+    def _iter_due(self) -> Iterator[Series]:
         now_s = self._monotonic()
         period_s = plan_period_s(
             len(self._series), self._sources.exchange.weight.budget, self._after_s
         )
-        due = [one for one in self._series if self._due_s.get(one, 0.0) <= now_s]
-        for one in due:
-            self._due_s[one] = now_s + period_s
-        return due
+        for one in self._series:
+            if self._due_s.get(one, 0.0) <= now_s:
+                self._due_s[one] = now_s + period_s
+                yield one
+
+    def _try(self, series: Series) -> None:
+        try:
+            self.confirm(series)
+        except (NotFound, DataError) as error:
+            # One symbol that is gone, or a page that can't be true, must not end the others.
+            log.warning(
+                "not_confirmed",
+                symbol=series.symbol,
+                interval=series.interval.value,
+                detail=error.detail,
+            )
 
     def confirm(self, series: Series) -> Range | None:
         """Confirm what is old enough of one series, at most a page; return the range or `None`.
@@ -98,6 +110,7 @@ class Confirmer:
         Raises:
             ExchangeUnavailable, StoreUnavailable: as far as it came stays.
             DataError: REST sent what can't be true.
+            NotFound: Binance does not know the symbol.
         """
         span = self._find_unconfirmed(series)
         if span is None:
@@ -108,6 +121,7 @@ class Confirmer:
         if len(klines) >= PAGE_KLINES:
             reached_ms = series.interval.add(series.interval.floor(klines[-1].open_time_ms), 1)
         done = Range(span.start_ms, min(reached_ms, span.end_ms))
+        self._count_unknown(series, done, klines)
         if klines:
             self._correct(series, done, url, klines)
         self._store.transact(lambda connection: write_confirmed(connection, series, done.end_ms))
@@ -130,7 +144,7 @@ class Confirmer:
         end_ms = min(interval.add(watermark_ms, 1), interval.floor(max(old_ms, 0)))
         return Range(confirmed_ms, end_ms) if confirmed_ms < end_ms else None
 
-    def _correct(self, series: Series, span: Range, url: str, told: Sequence[Kline]) -> None:
+    def _count_unknown(self, series: Series, span: Range, told: Sequence[Kline]) -> None:
         with self._store.read() as connection:
             stored = read_klines(connection, series, *span, limit=PAGE_KLINES + 1)
         opens = {kline.open_time_ms for kline in told}
@@ -138,6 +152,8 @@ class Confirmer:
         if unknown:
             metrics.UNKNOWN_TO_REST.inc(len(unknown))
             log.warning("rest_lacks_klines", symbol=series.symbol, opens=unknown[:5])
+
+    def _correct(self, series: Series, span: Range, url: str, told: Sequence[Kline]) -> None:
         now_ms = self._sources.clock.now_ms()
         written = write_klines(
             self._store,

@@ -144,8 +144,9 @@ class Follower:
             # One symbol that is gone must not end the others.
             log.error("symbol_gone", symbol=series.symbol, detail=error.detail)
             next_ms = self._parts.catch_up.find_end(series)
-        except RetryableError as error:
-            # The stream goes on; the others' turn comes first.
+        except (RetryableError, DataError) as error:
+            # The stream goes on; the others' turn comes first. A page that can't be true may
+            # be true later, and is no reason to end the others either.
             self._behind[series] = self._behind.pop(series)
             self._asking_failures += 1
             wait_s = error.retry_after_s if isinstance(error, RateLimited) else 0.0

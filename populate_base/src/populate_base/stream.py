@@ -11,7 +11,7 @@ import orjson
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from market.errors import ExchangeUnavailable
+from market.errors import DataError, ExchangeUnavailable
 from market.interval import Interval
 from market.kline import Kline
 from market.store.symbols import Series
@@ -167,6 +167,7 @@ def open_stream(stream_url: str, series: Sequence[Series], *, silence_s: float) 
 
     Raises:
         ExchangeUnavailable: no connection came about, or a stream was refused.
+        DataError: a message that came meanwhile is not what it should be.
     """
     names = [stream_name(one.symbol, one.interval) for one in series]
     base = f"{stream_url.rstrip('/')}/stream"
@@ -183,7 +184,7 @@ def open_stream(stream_url: str, series: Sequence[Series], *, silence_s: float) 
         raise ExchangeUnavailable(f"the stream {base} cannot be reached: {reason}") from error
     try:
         stream.subscribe(names[_NAMES_AT_ONCE:])
-    except ExchangeUnavailable:
+    except (ExchangeUnavailable, DataError):
         stream.close()
         raise
     return stream

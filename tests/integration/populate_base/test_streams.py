@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from market.errors import ExchangeUnavailable
+from market.errors import DataError, ExchangeUnavailable
 from market.interval import Interval
 from market.store.symbols import Series
 from populate_base.lasting_stream import ConnectPace, LastingStream
@@ -85,6 +86,25 @@ def test_a_refused_subscription_is_named(server: StreamServer) -> None:
     with pytest.raises(ExchangeUnavailable, match="refused a subscription"):
         stream.subscribe(["a@kline_1h"])
     stream.close()
+
+
+def test_a_connection_that_talks_nonsense_while_subscribing_is_not_left_open(
+    server: StreamServer,
+) -> None:
+    many = [Series(number, f"S{number:04}USDT", Interval.M1) for number in range(300)]
+    server.answers_subscriptions = False
+
+    def talk() -> None:
+        wait_until(lambda: bool(server.messages), "a subscription")
+        server.send({"e": "kline", "k": {}})
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    with pytest.raises(DataError, match="without"):
+        open_stream(server.url, many, silence_s=60)
+    talking.join()
+
+    wait_until(lambda: not server.connections, "closed")
 
 
 @pytest.mark.parametrize("cause", ["age", "shutdown"])
