@@ -1,7 +1,8 @@
 """What closed while the store was away, on disk: append only, bounded, read back in order.
 
 A frame is the length and the CRC-32 of its JSON, both as four bytes, big-endian, and the
-JSON. A frame that was cut off ends the file: nothing behind it was promised to anybody.
+JSON. A frame that was cut off ends the file: nothing behind it was promised to anybody. One
+that is damaged is told.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -77,7 +78,11 @@ class Spool:
         return False
 
     def read(self) -> Iterator[Spooled]:
-        """Yield what waits, oldest first; a frame that is cut off or damaged ends it."""
+        """Yield what waits, oldest first; a frame that is cut off at the end ends it.
+
+        Raises:
+            DataError: a frame is damaged; what stands behind it is not read.
+        """
         try:
             with self.path.open("rb") as file:
                 while (content := _read_frame(file.read(_HEAD.size), file)) is not None:
@@ -108,12 +113,16 @@ def _append_durably(path: Path, frame: bytes) -> None:
         os.close(handle)
 
 
-def _read_frame(head: bytes, file: object) -> bytes | None:
+def _read_frame(head: bytes, file: BinaryIO) -> bytes | None:
     if len(head) < _HEAD.size:
         return None
     length, checksum = _HEAD.unpack(head)
-    content: bytes = file.read(min(length, _LARGEST_FRAME))  # type: ignore[attr-defined]
-    return content if len(content) == length and zlib.crc32(content) == checksum else None
+    content = file.read(min(length, _LARGEST_FRAME))
+    if len(content) < min(length, _LARGEST_FRAME):
+        return None
+    if len(content) < length or zlib.crc32(content) != checksum:
+        raise DataError("the spool holds a frame that is not as it was written")
+    return content
 
 
 def _parse(content: bytes) -> Spooled:

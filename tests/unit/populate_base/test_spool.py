@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market.errors import DataError
 from market.interval import Interval
 from populate_base.spool import Spool, Spooled
 from populate_base.stream import ClosedKline
@@ -58,8 +60,12 @@ def test_a_torn_end_loses_only_itself(
     spool.path.write_bytes(content[:kept] + (junk if kept < len(content) else b""))
 
     whole = sum(end <= kept for end in ends)
-    assert list(spool.read())[:whole] == FRAMES[:whole]
-    assert len(list(spool.read())) == whole or content[kept:].startswith(junk)
+    read: list[Spooled] = []
+    with suppress(DataError):  # junk may look like a damaged frame
+        for frame in spool.read():
+            read.append(frame)  # noqa: PERF402  what came before an error counts
+    assert read[:whole] == FRAMES[:whole]
+    assert len(read) == whole or content[kept:].startswith(junk)
 
 
 def test_a_flipped_bit_is_noticed(spool: Spool) -> None:
@@ -68,7 +74,10 @@ def test_a_flipped_bit_is_noticed(spool: Spool) -> None:
     content[len(content) // 2] ^= 1
     spool.path.write_bytes(bytes(content))
 
-    assert list(spool.read()) == FRAMES[:1]
+    frames = spool.read()
+    assert next(frames) == FRAMES[0]
+    with pytest.raises(DataError, match="not as it was written"):
+        next(frames)
 
 
 def test_it_takes_no_more_than_it_may(tmp_path: Path) -> None:
