@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -111,7 +111,8 @@ def _whole_file(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise Conflict(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be made it can't be removed
+            draft.unlink()
 
 
 def _write_csv(file: IO[bytes], pages: Pages, _series: Series) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from market.errors import DataError
@@ -16,6 +16,7 @@ from populate_base.parse import to_milliseconds
 
 _TIME = re.compile(r"[0-9]{1,17}")
 _COUNT = re.compile(r"([0-9]{1,18})(?:\.0*)?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EIGHT_DECIMALS = Decimal("0.00000001")
 #: Binary floating point carries 15 digits; what differs by more is another number.
 _NOISE = Decimal("1e-14")
@@ -150,7 +151,8 @@ def _time(text: str, rules: Rules) -> int:
                 hint="--utc takes times without an offset for UTC.",
             )
         moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
+    # Cut like the integers: 59.999999 is the last millisecond of its minute.
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _without_noise(text: str) -> str:

@@ -142,7 +142,9 @@ def _texts(column: Any) -> list[str]:
     import pyarrow as pa
 
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
+        # One without a zone comes as text without an offset, which is nobody's time yet.
+        kind = pa.string() if column.type.tz is None else pa.int64()
+        column = column.cast(pa.timestamp("us", column.type.tz)).cast(kind)
     # A null has no text: it comes out as one that is no number, and is refused with its row.
     return ["null" if value is None else str(value) for value in column.to_pylist()]
 

@@ -210,6 +210,8 @@ def test_a_wrong_file_is_one_sentence_and_changes_nothing(
     ("arguments", "status", "said"),
     [
         (["--out", "nowhere/x.csv"], 1, "cannot be written: No such file or directory"),
+        (["--out", "/dev/null/x.csv"], 1, "cannot be written: Not a directory"),
+        (["--out", "x" * 250 + ".csv"], 1, "cannot be written: File name too long"),
         (["--out", "x.csv", "--start", "2024-02-01", "--end", "2024-01-01"], 2, "end was"),
         (["--out", "x.csv", "--start", "2030-01-01"], 1, "no kline of BTCUSDT 1h is stored"),
         (["--out", "x.csv", "--symbol", "NOPE"], 1, "symbol 'NOPE' is not known here"),
@@ -234,6 +236,7 @@ def test_a_wrong_export_is_one_sentence_and_makes_no_file(
 
     assert done.returncode == status
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
 
 

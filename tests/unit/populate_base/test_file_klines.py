@@ -57,6 +57,15 @@ def test_times_of_every_form_are_one(text: str) -> None:
     assert kline.open_time_ms == START_MS
 
 
+def test_microseconds_are_cut_whatever_form_they_have() -> None:
+    closes = (START_MS + 59_999) * 1000 + 999
+    texts = [str(closes), "2024-01-01T00:00:59.999999+00:00"]
+
+    read_as = [read([row(close_time=text)])[0][0].close_time_ms for text in texts]
+
+    assert read_as == [START_MS + 59_999] * 2
+
+
 def test_a_time_without_an_offset_needs_the_word() -> None:
     naive = [row(open_time="2024-01-01 00:00:00")]
 

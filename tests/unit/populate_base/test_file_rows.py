@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from market.errors import DataError, InvalidParameter, KlinecastError, NotFound
@@ -26,6 +28,20 @@ def test_a_file_without_a_header_has_twelve_columns(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress((LINE * 2).encode()))
 
     assert [(row.number, row.fields) for row in iter_rows(file)] == [(1, VALUES), (2, VALUES)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"), [("UTC", "1704067200123999"), (None, "2024-01-01 00:00:00.123999")]
+)
+def test_a_timestamp_without_a_zone_comes_as_it_is_written(
+    tmp_path: Path, zone: str | None, text: str
+) -> None:
+    file = tmp_path / "any.parquet"
+    moments = pa.array([1_704_067_200_123_999_000], pa.timestamp("ns", zone))
+    columns = {name: [value] for name, value in zip(KLINE_FIELDS, VALUES, strict=True)}
+    pq.write_table(pa.table(columns | {"open_time": moments}), file)
+
+    assert next(iter_rows(file)).fields[0] == text
 
 
 def _named(columns: str) -> bytes:
