@@ -90,7 +90,8 @@ class _Mender(Judge):
             self._store,
             self._series,
             comparison.better,
-            answer.batch,
+            # Only a file that was gone through bears the mark that it needs no second look.
+            answer.batch._replace(etag=None),
             announce_from_ms=self._announce_from_ms,
         )
         self._repair.inserted += written.inserted
@@ -102,10 +103,10 @@ class _Mender(Judge):
         is_replaced = stored is not None and stored.sha256 != batch.sha256
         if is_replaced:
             self._repair.files_restated.append(batch.url)
-        if self._repair.is_dry or batch.url in self._written_urls:
+        if self._repair.is_dry:
             return
         with self._store.begin() as connection:
-            if stored is None or is_replaced:
+            if stored is None or is_replaced or batch.url in self._written_urls:
                 write_file_seen(connection, self._series, batch, rows)
             else:
                 write_file_checked(connection, stored.batch_id, batch.fetched_at_ms, batch.etag)

@@ -34,6 +34,7 @@ from populate_base.answers import (
     pick_files,
 )
 from populate_base.archive_file import ArchiveFile
+from populate_base.archive_rows import iter_parts as iter_file_parts
 from populate_base.audit import (
     Comparison,
     Finding,
@@ -240,9 +241,9 @@ class Verifier:
                 if stored is not None and stored.sha256 not in (None, download.sha256):
                     values = (str(stored.sha256), download.sha256, stored.url, download.url)
                     audit.findings.append(Finding(Kind.FILE_REPLACED, *file.span, *values))
-                rows = 0
+                # Nothing of a file is believed that turns out to be damaged further on.
+                rows = sum(part.rows for part in iter_file_parts(download.content, file))
                 for answer in iter_file_answers(download, file, now_ms):
-                    rows += len(answer.klines)
                     for part in cut_answer(answer, ranges):
                         self._compare_answer(audit, part, judge)
             judge.on_file(stored, answer.batch, rows)
