@@ -101,7 +101,10 @@ class Exchange:
 
     def fetch_symbols(self) -> list[Symbol]:
         """Return what exchangeInfo says of every symbol."""
-        return [parse_symbol(entry) for entry in self.fetch_exchange_info().get("symbols", ())]
+        entries = self.fetch_exchange_info().get("symbols")
+        if not entries:  # believed, it would end every symbol there is
+            raise DataError("Binance's exchangeInfo lists no symbol")
+        return [parse_symbol(entry) for entry in entries]
 
     def fetch_exchange_info(self) -> dict[str, Any]:
         """Return exchangeInfo of every symbol, and take the weight limit from it."""

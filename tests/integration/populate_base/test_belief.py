@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from market.errors import DataError
 from market.gaps import Cause, Gap
 from market.interval import HOUR_MS, Interval
 from market.store import Store
 from market.store.klines import Batch, Source, write_klines
+from populate_base.lifecycle import take_snapshot
 from support.archive import write_archive_months
 from support.file_server import serving_files
 from support.klines import START_MS
@@ -87,3 +91,15 @@ def test_a_gap_stays_repairable_while_the_archive_is_away(store: Store, tmp_path
             make_backfill(store, sources).run(series, START_MS, FEBRUARY_MS)
 
     assert ledger_of(store, series)[0] == [gap._replace(cause=Cause.SOURCE_MISSING)]
+
+
+def test_an_exchange_that_lists_nothing_ends_no_symbol(store: Store, tmp_path: Path) -> None:
+    answer = tmp_path / "api/v3/exchangeInfo"
+    answer.parent.mkdir(parents=True)
+    answer.write_text('{"rateLimits": [], "symbols": []}')
+    with (
+        serving_files(tmp_path) as url,
+        opened_sources(url, url, store) as sources,
+        pytest.raises(DataError, match="exchangeInfo lists no symbol"),
+    ):
+        take_snapshot(store, sources.exchange, START_MS)
