@@ -11,6 +11,7 @@ from market.kline import Kline, check_kline
 from market.store import Store
 from market.store.closed_klines import Arrival, write_closed
 from market.store.klines import Batch, Source, write_klines
+from market.store.provenance import read_sourced_klines
 from market.store.symbols import Series
 from populate_base import metrics
 from populate_base.causes import Knowledge
@@ -19,6 +20,8 @@ from populate_base.stream import stream_name
 
 #: Klines of a series that is being caught up are held: those before come by REST.
 _HELD = 100
+#: Streams never replace what these told.
+_BELIEVED_MORE = frozenset({Source.REST, Source.ARCHIVE_DAILY, Source.ARCHIVE_MONTHLY})
 
 
 class Tails:
@@ -108,7 +111,7 @@ class Tails:
         written = write_klines(
             self._store,
             series,
-            klines,
+            self._drop_known(series, klines) if first_ms < next_ms else klines,
             Batch(Source.WS, self._url(series), arrived_ms),
             announce_from_ms=interval.add(max(last_ms, next_ms), -self._index_klines),
             known_empty=first_ms >= next_ms,
@@ -119,6 +122,14 @@ class Tails:
         missing = settle(self._store, series, [span], arrived_ms, Knowledge())
         self._move(series, klines[-1])
         return bool(missing)
+
+    def _drop_known(self, series: Series, klines: Sequence[Kline]) -> list[Kline]:
+        # REST and the archive are believed more: what they told stays.
+        first_ms, end_ms = klines[0].open_time_ms, klines[-1].open_time_ms + 1
+        with self._store.read() as connection:
+            stored = read_sourced_klines(connection, series, first_ms, end_ms)
+        known = {one.kline.open_time_ms for one in stored if one.source in _BELIEVED_MORE}
+        return [kline for kline in klines if kline.open_time_ms not in known]
 
     def _move(self, series: Series, last: Kline) -> None:
         end_ms = series.interval.add(self._slot(series, last), 1)
