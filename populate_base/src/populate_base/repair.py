@@ -154,7 +154,8 @@ class Repairer:
         mender = _Mender(self._store, repair, self._announce_from_ms(series), now_ms)
         self._verifier.compare_all(audit, audit.compared, now_ms, mender, gaps=repair.asked)
         if not self._is_dry:
-            knowledge = Knowledge(lacking=tuple(repair.asked), now_ms=now_ms)
+            unread = any(one.kind is Kind.FILE_UNREADABLE for one in audit.findings)
+            knowledge = Knowledge(tuple(repair.asked), now_ms, is_archive_heard=not unread)
             settle(self._store, series, [audit.span], now_ms, knowledge)
             self._tell_changes(repair, before)
         return repair

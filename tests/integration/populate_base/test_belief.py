@@ -12,6 +12,8 @@ from market.interval import HOUR_MS, Interval
 from market.store import Store
 from market.store.klines import Batch, Source, write_klines
 from populate_base.lifecycle import take_snapshot
+from populate_base.repair import Repairer
+from populate_base.sample import Scope
 from support.archive import write_archive_months
 from support.file_server import serving_files
 from support.klines import START_MS
@@ -85,6 +87,7 @@ def test_a_gap_stays_repairable_while_the_archive_is_away(store: Store, tmp_path
             series = register(store, sources, Interval.H1)
             report = make_backfill(store, sources).run(series, START_MS, FEBRUARY_MS)
             assert report.missing == [(gap.start_ms, gap.end_ms)]
+            Repairer(store, sources, Scope()).repair(series)
             assert ledger_of(store, series)[0] == [gap]
 
         with opened_sources(simulator.url, simulator.url, store) as sources:
