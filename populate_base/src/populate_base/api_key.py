@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from market.errors import SettingsError
+from market.errors import DataError, SettingsError
 
 VARIABLE = "KLINECAST_BINANCE_API_KEY"
 #: Where Binance tells what a key may do; its market data host does not.
@@ -39,7 +39,10 @@ def check_permissions(told: Mapping[str, Any]) -> None:
 
     Raises:
         SettingsError: it may trade, withdraw, transfer or anything else; the key is not shown.
+        DataError: the answer does not tell.
     """
+    if "enableReading" not in told:
+        raise DataError(f"Binance did not tell what the key may do, but {sorted(told)[:5]}")
     allowed = sorted(name for name, value in told.items() if value is True)
     harmful = [name for name in allowed if name not in _HARMLESS]
     if harmful:

@@ -13,7 +13,7 @@ from market.store.klines import Batch, Source, read_newest_open, write_klines
 from market.store.symbols import Series, read_watermark
 from populate_base import metrics
 from populate_base.backfill import Backfill, Sources
-from populate_base.causes import Knowledge
+from populate_base.causes import ARCHIVE_DELAY_MS, Knowledge
 from populate_base.ledger import settle
 from populate_base.plan import PAGE_KLINES
 
@@ -77,7 +77,7 @@ class CatchUp:
         return series.interval.close_of(newest_ms) + 1
 
     def _find_missing(self, series: Series) -> Range | None:
-        """Return what may be missing at the end, `None` where that is not little."""
+        """Return what may be missing at the end, `None` where REST alone can't settle it."""
         interval = series.interval
         with self._store.read() as connection:
             watermark_ms = read_watermark(connection, series)
@@ -87,7 +87,10 @@ class CatchUp:
         # What is stored has closed, whatever a clock that was measured badly says.
         end_ms = max(interval.floor(self._sources.clock.now_ms()), interval.close_of(newest_ms) + 1)
         span = Range(interval.add(watermark_ms, 1), end_ms)
-        return span if interval.count(*span) <= _FEW_PAGES * PAGE_KLINES else None
+        # What REST lacks of older klines the archive may have: the planner asks both.
+        is_old = span.start_ms < self._sources.clock.now_ms() - ARCHIVE_DELAY_MS
+        is_little = interval.count(*span) <= _FEW_PAGES * PAGE_KLINES
+        return span if is_little and (span.start_ms >= span.end_ms or not is_old) else None
 
     def _page(self, series: Series, span: Range) -> None:
         clock, index_klines = self._sources.clock, self._wanted.index_klines

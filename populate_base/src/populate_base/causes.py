@@ -10,7 +10,7 @@ from market.interval import DAY_MS
 from populate_base.outages import is_outage
 
 #: A day's file is in the archive within days: until then it may bring what REST lacks.
-_ARCHIVE_DELAY_MS = 3 * DAY_MS
+ARCHIVE_DELAY_MS = 3 * DAY_MS
 
 
 class Knowledge(NamedTuple):
@@ -61,6 +61,6 @@ def _explain(hole: Range, end_ms: int, knowledge: Knowledge) -> list[Gap]:
 def _cause_of_lack(hole: Range, knowledge: Knowledge) -> Cause:
     if is_outage(hole):
         return Cause.OUTAGE
-    may_come = hole.start_ms >= knowledge.now_ms - _ARCHIVE_DELAY_MS
+    may_come = hole.start_ms >= knowledge.now_ms - ARCHIVE_DELAY_MS
     is_open = may_come or not knowledge.is_archive_heard
     return Cause.REPAIRABLE if is_open else Cause.SOURCE_MISSING

@@ -20,6 +20,7 @@ from populate_base.backfill import Sources
 from populate_base.causes import Knowledge
 from populate_base.ledger import settle
 from populate_base.plan import PAGE_KLINES
+from populate_base.tails import HELD
 
 log = get_logger()
 
@@ -189,4 +190,5 @@ def _first_unconfirmed(
         return None
     if first_streamed_ms is None:
         return interval.add(watermark_ms, 1)  # the archive and REST brought all of it
-    return min(interval.add(interval.floor(first_streamed_ms), -2), watermark_ms)
+    # The first that came may have waited for a backfill's end, with others that came later.
+    return min(interval.add(interval.floor(first_streamed_ms), -HELD - 2), watermark_ms)

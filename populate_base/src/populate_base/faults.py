@@ -80,7 +80,7 @@ def is_bad_key(status: int, code: int) -> bool:
 def _wait_s(status: int, message: str, headers: Mapping[str, str], now_ms: int) -> float:
     named = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
     if named.strip().isdigit():
-        return float(named)
+        return max(float(named), 1.0)
     until = _BANNED_UNTIL.search(message)
     if until is not None:
         return max((int(until[1]) - now_ms) / 1000, 1.0)

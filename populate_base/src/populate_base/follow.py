@@ -195,7 +195,9 @@ class Follower:
         spool, frames = self._parts.spool, 0
         try:
             for arrived_ms, closed in spool.read():
-                self._expect(self._parts.tails.write(self._known(closed), arrived_ms))
+                known = list(self._known(closed))
+                self._begin({series for series, _ in known})
+                self._expect(self._parts.tails.write(known, arrived_ms))
                 frames += 1
         except DataError as error:
             log.error("spool_damaged", detail=error.detail, hint="REST catches up.")
@@ -203,6 +205,13 @@ class Follower:
         if frames > 0:
             log.info("spool_replayed", frames=frames, bytes=spool.size)
         spool.clear()
+
+    def _begin(self, series: Iterable[Series]) -> None:
+        # A reconnect while the store was away made them unknown: only few of their klines
+        # would be held, and the rest be lost with the spool.
+        for one in sorted(series):
+            if self._parts.tails.next_ms(one) is None:
+                self._expect(self._parts.tails.begin(one, self._parts.catch_up.find_end(one)))
 
 
 def _wait_s(failures: int) -> float:

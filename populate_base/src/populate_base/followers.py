@@ -15,9 +15,8 @@ from populate_base.follow import Follower, Parts
 from populate_base.lasting_stream import ConnectPace, LastingStream
 from populate_base.lateness import Lateness
 from populate_base.progress import LoggedProgress
-from populate_base.recovery import SUFFIX
 from populate_base.settings import PopulateSettings
-from populate_base.spool import Spool
+from populate_base.spool import SUFFIX, Spool
 from populate_base.stream import KlineStream, open_stream
 from populate_base.tails import Tails
 
@@ -50,7 +49,7 @@ def iter_followers(
         tails = make_tails(settings, store, sources)
         spool = Spool(
             spool_folder(settings) / f"{number}{SUFFIX}",
-            settings.spool_mb * _MEGABYTE // len(groups),
+            settings.spool_mb * _MEGABYTE,
         )
         metrics.SPOOL.labels(str(number)).set_function(_size_of(spool))
         parts = Parts(

@@ -10,12 +10,10 @@ from market.log import get_logger
 from market.store import Store
 from market.store.klines import read_newest_open
 from market.store.symbols import Series
-from populate_base.spool import Spool
+from populate_base.spool import SUFFIX, Spool
 from populate_base.tails import Tails
 
 log = get_logger()
-
-SUFFIX = ".spool"
 
 
 def recover(store: Store, tails: Tails, folder: Path, series: Sequence[Series]) -> None:

@@ -24,6 +24,7 @@ from populate_base.stream import ClosedKline
 
 log = get_logger()
 
+SUFFIX = ".spool"
 _HEAD = struct.Struct(">II")
 #: More than any frame that is written takes.
 _LARGEST_FRAME = 64 * 1024 * 1024
@@ -39,7 +40,8 @@ class Spooled(NamedTuple):
 class Spool:
     """One file of klines that wait for the store; not shared between threads.
 
-    Nothing is opened before the first kline has to wait.
+    Nothing is opened before the first kline has to wait. All spools of its folder together
+    take at most `max_bytes`.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
@@ -66,7 +68,8 @@ class Spool:
         frame = _HEAD.pack(len(content), zlib.crc32(content)) + content
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            room = self._max_bytes - self.size - len(frame)
+            taken = sum(path.stat().st_size for path in self.path.parent.glob(f"*{SUFFIX}"))
+            room = self._max_bytes - taken - len(frame)
             if room >= 0:
                 _append_durably(self.path, frame)
                 return True
@@ -92,8 +95,12 @@ class Spool:
 
     def clear(self) -> None:
         """Forget everything: it is in the store."""
-        self.path.unlink(missing_ok=True)
         self._is_full = False
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            # It is written once more by the next one who finds it, which changes nothing.
+            log.error("spool_stays", path=str(self.path), reason=error.strerror or str(error))
 
 
 def _append_durably(path: Path, frame: bytes) -> None:

@@ -19,7 +19,7 @@ from populate_base.ledger import settle
 from populate_base.stream import stream_name
 
 #: Klines of a series that is being caught up are held: those before come by REST.
-_HELD = 100
+HELD = 100
 #: Streams never replace what these told.
 _BELIEVED_MORE = frozenset({Source.REST, Source.ARCHIVE_DAILY, Source.ARCHIVE_MONTHLY})
 
@@ -41,7 +41,7 @@ class Tails:
         self._next_ms: dict[Series, int] = {}
         self._end_ms: dict[Series, int] = {}
         self._last: dict[Series, Kline] = {}
-        self._held: defaultdict[Series, deque[Kline]] = defaultdict(lambda: deque(maxlen=_HELD))
+        self._held: defaultdict[Series, deque[Kline]] = defaultdict(lambda: deque(maxlen=HELD))
 
     def next_ms(self, series: Series) -> int | None:
         """Return the open time of the kline that comes next, `None` where that is not known."""

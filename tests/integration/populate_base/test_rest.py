@@ -20,6 +20,7 @@ from market.interval import HOUR_MS, Interval
 from market.kline import Kline
 from market.store import Store, open_store
 from market.store.schema import migrate
+from populate_base import rest_client
 from populate_base.api_key import ApiKey
 from populate_base.exchange import Exchange
 from populate_base.weight import WeightBudget
@@ -278,3 +279,19 @@ def test_a_clock_that_is_off_is_measured_again(budget: WeightBudget) -> None:
 
     assert asked == ["/api/v3/klines", "/api/v3/time", "/api/v3/klines"]
     assert abs(clock.now_ms() - END_MS) < 60_000
+
+
+def test_a_body_that_drips_is_given_up_and_asked_for_again(
+    other: Simulator, budget: WeightBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest_client, "_WHOLE_S", 1.0)
+    control(other, "faults", kind="slow_body", bytes_per_s=2_000, count=1, path="/api/v3/klines")
+    span = Range(START_MS, START_MS + 500 * HOUR_MS)
+
+    with exchange_of([other.url], budget) as exchange:
+        pages = list(exchange.iter_klines("H0USDT", Interval.H1, span))
+        speaking = other.totals()["requests"]
+
+    # Each byte came well within the time-out of a connection.
+    assert len(pages) == 1
+    assert speaking == 3  # the one given up, the next, and the empty page at the end
