@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import func
-
 from market.forecast import QUANTILE_LEVELS, Forecast, ScoreCard, Signal, Step, forecast_id
 from market.interval import Interval
 from market.store import Store
@@ -91,21 +89,35 @@ def make_card(**changes: Any) -> ScoreCard:
 
 
 @contextmanager
-def unreadable_cards(store: Store, symbol: str, model: str) -> Iterator[None]:
-    """Make the score cards of a series' model, over 1h, hold what is no card, for a while."""
-    with store.read() as connection:
+def unreadable_forecast(store: Store, symbol: str, model: str, cutoff_ms: int) -> Iterator[None]:
+    """Put a row that is no forecast, over 1h, into the ledger, for a while."""
+    with store.begin() as connection:
         series = find_series(connection, symbol, Interval.H1)
-    c = t.score_cards.c
-    chosen = (c.symbol_id == series.symbol_id) & (c.model == model)
-
-    def rewrite(before: str, after: str) -> int:
-        card = func.replace(c.card, before, after)
-        with store.begin() as connection:
-            return connection.execute(
-                t.score_cards.update().where(chosen).values(card=card)
-            ).rowcount
-
-    number, none = '"p_ewma":0', '"p_ewma":null,"was":0'
-    assert rewrite(number, none), "no score card was there"
+        row = {
+            "symbol_id": series.symbol_id,
+            "interval_id": series.interval.number,
+            "model": model,
+            "version": "broken",
+            "cutoff_ms": cutoff_ms,
+            "made_at_ms": cutoff_ms,
+            "payload": "no JSON",
+            "previous_hash": "x" * 64,
+            "hash": "y" * 64,
+        }
+        connection.execute(t.forecasts.insert().values(**row))
     yield
-    rewrite(none, number)
+    with store.begin() as connection:
+        connection.execute(t.forecasts.delete().where(t.forecasts.c.version == "broken"))
+
+
+@contextmanager
+def unwritable_cards(store: Store, model: str) -> Iterator[None]:
+    """Let SQLite refuse every score card of a model, for a while."""
+    with store.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON score_cards"
+            f" WHEN NEW.model = '{model}' BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+    yield
+    with store.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER refuse")

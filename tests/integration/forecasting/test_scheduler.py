@@ -24,7 +24,7 @@ from market.store.klines import write_klines
 from market.store.symbols import find_series
 from support.history_api import BATCH, add_series, frozen_clock, history_api, new_store
 from support.klines import make_klines
-from support.ledger_rows import unreadable_cards
+from support.ledger_rows import unreadable_forecast
 from support.model_service import install
 from support.processes import wait_until
 
@@ -89,13 +89,13 @@ def test_a_forecast_that_breaks_holds_up_no_other_one(desk: Desk) -> None:
     before = count_broken("BTCUSDT", "ridge")
     patient, hasty = make_scheduler(desk), make_scheduler(desk, aside_s=0.0)
 
-    with unreadable_cards(desk.store, "BTCUSDT", "ridge"):
+    with unreadable_forecast(desk.store, "BTCUSDT", "ridge", STORED[-1].open_time_ms):
         for _ in range(3):
             patient.run(threading.Event())
-        others = forecasts(desk, STORED[-1].open_time_ms)
         set_aside = count_broken("BTCUSDT", "ridge") - before
         for _ in range(2):
             hasty.run(threading.Event())
+    others = forecasts(desk, STORED[-1].open_time_ms)
     close_kline(desk, "BTCUSDT")
     patient.run(threading.Event())
 
