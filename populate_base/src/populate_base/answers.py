@@ -118,7 +118,10 @@ def iter_file_answers(
     for part in read_blocks(iter_blocks(download.content, file), file, few_bytes=sys.maxsize):
         if isinstance(part.klines, KlineLines):
             raise AssertionError("rows were asked for")
-        end_ms = part.klines[-1].open_time_ms + 1
+        # Whole slots: what is stored of one may open at another time of it. Several klines
+        # of one slot may be in two parts.
+        start_ms = min(start_ms, part.klines[0].open_time_ms)
+        end_ms = file.interval.close_of(part.klines[-1].open_time_ms) + 1
         yield Answer(Range(start_ms, end_ms), part.klines, batch)
         start_ms = end_ms
     if start_ms < file.span.end_ms:

@@ -13,6 +13,7 @@ from market.errors import DataError
 from market.gaps import Gap, Range, find_missing, find_watermark, merge_ranges, subtract_ranges
 from market.interval import Interval
 from market.kline import KLINE_FIELDS, Kline, check_kline, exact_kline, is_irregular
+from market.store.kline_slots import plan_moves
 from market.store.klines import Source
 from market.store.provenance import BatchCount, SourcedKline
 
@@ -180,16 +181,24 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    rows: Sequence[SourcedKline], found: Sequence[Kline], source: Source, origin: str
+    interval: Interval,
+    rows: Sequence[SourcedKline],
+    found: Sequence[Kline],
+    source: Source,
+    origin: str,
 ) -> Comparison:
-    """Compare stored klines of a range with all that a source has in it.
+    """Compare stored klines of a range with all that a source has in it, slot by slot.
 
-    A file that was replaced is the same source again: its new values count.
+    A file that was replaced is the same source again: its new values count. A kline that
+    opens at another time of its slot than the stored one is the same kline.
     """
     comparison = Comparison([], [], [])
+    klines = [exact_kline(kline) for kline in found]
     stored = {row.kline.open_time_ms: row for row in rows}
-    for kline in map(exact_kline, found):
-        row = stored.pop(kline.open_time_ms, None)
+    opens = [kline.open_time_ms for kline in klines]
+    partners = {move.to_ms: move.from_ms for move in plan_moves(interval, list(stored), opens)}
+    for kline in klines:
+        row = stored.pop(partners.get(kline.open_time_ms, kline.open_time_ms), None)
         if row is None:
             span = (kline.open_time_ms, kline.open_time_ms + 1)
             text = ",".join(map(str, kline))
@@ -213,7 +222,8 @@ def compare(
 
 
 def _differences(row: SourcedKline, kline: Kline, origin: str) -> Iterable[Finding]:
-    span = (kline.open_time_ms, kline.open_time_ms + 1)
+    opens = (row.kline.open_time_ms, kline.open_time_ms)
+    span = (min(opens), max(opens) + 1)
     for name, mine, theirs in zip(_COMPARED, row.kline, kline, strict=False):
         if mine != theirs:
             yield Finding(

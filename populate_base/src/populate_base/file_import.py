@@ -12,6 +12,7 @@ from market.errors import DataError
 from market.gaps import Range, merge_ranges, subtract_ranges
 from market.kline import Kline, is_irregular
 from market.store import Store
+from market.store.kline_slots import plan_moves
 from market.store.klines import Batch, Source, read_klines, read_newest_open
 from market.store.symbols import Series
 from populate_base.causes import Knowledge
@@ -131,6 +132,10 @@ class Importer:
         announce_from_ms: int,
     ) -> None:
         stored = self._stored(series, chunk)
+        opens = [kline.open_time_ms for kline in chunk]
+        # What opens at another time of its slot than the stored kline differs from it.
+        for move in plan_moves(series.interval, list(stored), opens):
+            stored[move.to_ms] = stored[move.from_ms]
         fresh = [kline for kline in chunk if kline.open_time_ms not in stored]
         other = [
             kline
@@ -153,7 +158,8 @@ class Importer:
             report.replaced += written.changed
 
     def _stored(self, series: Series, chunk: Sequence[Kline]) -> dict[int, Kline]:
-        start_ms, end_ms = chunk[0].open_time_ms, chunk[-1].open_time_ms + 1
+        start_ms = series.interval.floor(chunk[0].open_time_ms)
+        end_ms = series.interval.close_of(chunk[-1].open_time_ms) + 1
         with self.store.read() as connection:
             # Off-grid klines may lie between the file's: more than its own may be stored.
             limit = series.interval.count(start_ms, end_ms) + len(chunk)

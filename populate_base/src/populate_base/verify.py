@@ -259,7 +259,9 @@ class Verifier:
             if answer.batch.source is Source.REST
             else answer.batch.url.rsplit("/", 1)[-1]
         )
-        comparison = compare(rows, answer.klines, answer.batch.source, origin)
+        comparison = compare(
+            audit.series.interval, rows, answer.klines, answer.batch.source, origin
+        )
         audit.rows_compared += len(answer.klines)
         audit.findings += comparison.findings
         audit.overruled += comparison.overruled

@@ -121,7 +121,7 @@ def test_the_more_believed_source_wins_and_every_difference_is_told(
         for number, kline in enumerate(KLINES)
     ]
 
-    comparison = compare(rows(KLINES, stored), theirs, found, "there")
+    comparison = compare(H1, rows(KLINES, stored), theirs, found, "there")
 
     told = [*comparison.findings, *comparison.overruled]
     assert {one.start_ms for one in told} == {hour(number) for number in changed}
@@ -132,13 +132,43 @@ def test_the_more_believed_source_wins_and_every_difference_is_told(
 
 
 def test_what_is_not_stored_is_better_and_what_rest_lacks_is_kept() -> None:
-    missing = compare(rows(KLINES[1:]), KLINES, Source.ARCHIVE_MONTHLY, "there")
-    extra = compare(rows(KLINES), KLINES[1:], Source.REST, "there")
-    streamed = compare(rows(KLINES, Source.WS), KLINES[1:], Source.REST, "there")
+    missing = compare(H1, rows(KLINES[1:]), KLINES, Source.ARCHIVE_MONTHLY, "there")
+    extra = compare(H1, rows(KLINES), KLINES[1:], Source.REST, "there")
+    streamed = compare(H1, rows(KLINES, Source.WS), KLINES[1:], Source.REST, "there")
 
     assert (missing.better, missing.findings[0].kind) == ([KLINES[0]], Kind.NOT_STORED)
     assert (extra.findings, extra.overruled[0].kind) == ([], Kind.NOT_AT_SOURCE)
     assert [one.kind for one in streamed.findings] == [Kind.NOT_AT_SOURCE]
+
+
+slots = st.dictionaries(st.integers(0, 19), st.sampled_from([0, 137, HOUR_MS - 1]))
+
+
+@given(slots, slots, st.sampled_from(list(Source)), st.sampled_from(list(Source)))
+def test_a_kline_is_compared_with_what_its_slot_holds(
+    mine: dict[int, int], theirs: dict[int, int], stored: Source, found: Source
+) -> None:
+    def shifted(offsets: dict[int, int]) -> dict[int, Kline]:
+        return {
+            number: KLINES[number]._replace(open_time_ms=hour(number) + offsets[number])
+            for number in sorted(offsets)
+        }
+
+    has, told = shifted(mine), shifted(theirs)
+    wins = rank(found) >= rank(stored)
+
+    comparison = compare(H1, rows([*has.values()], stored), [*told.values()], found, "there")
+
+    assert comparison.better == [
+        kline for n, kline in told.items() if n not in has or (has[n] != kline and wins)
+    ]
+    kinds = {
+        (one.start_ms - START_MS) // HOUR_MS: one.kind
+        for one in [*comparison.findings, *comparison.overruled]
+    }
+    both = {n: Kind.DIFFERENT_VALUE for n in has.keys() & told.keys() if has[n] != told[n]}
+    alone = dict.fromkeys(has.keys() - told.keys(), Kind.NOT_AT_SOURCE)
+    assert kinds == both | alone | dict.fromkeys(told.keys() - has.keys(), Kind.NOT_STORED)
 
 
 @given(st.integers(0, 200), st.integers(1, 2000), st.floats(0.001, 1), st.integers())

@@ -1,7 +1,8 @@
 """Merging klines into what is stored: new ones added, changed ones replaced and kept.
 
 Rows go through `kline_staging`; one join with `klines` tells which differ, and only those
-are written.
+are written. Those that `kline_slots` moved are written too: they bear the batch's number
+already, and have their revision.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def merge_rows(
     batch_id: int,
     replaced_at_ms: int,
 ) -> tuple[list[int], int]:
-    """Return the open times that are new or changed, and how many are changed."""
+    """Return the open times that are new, moved or changed, and how many are changed in place."""
     insert_rows(connection, t.kline_staging, rows)
     query = _different(batch_id).with_only_columns(t.kline_staging.c.open_time_ms)
     touched = list(connection.execute(query).scalars())
@@ -60,7 +61,10 @@ def _different(batch_id: int) -> Select[Any]:
     return (
         select(*(s[name] for name in KLINE_COLUMNS))
         .select_from(_pairs(outer=True))
-        .where(s.batch_id == batch_id, or_(k.open_time_ms.is_(None), _differs()))
+        .where(
+            s.batch_id == batch_id,
+            or_(k.open_time_ms.is_(None), k.batch_id == batch_id, _differs()),
+        )
     )
 
 
@@ -73,6 +77,6 @@ def _write_revisions(connection: Connection, batch_id: int, replaced_at_ms: int)
             literal(batch_id),
         )
         .select_from(_pairs(outer=False))
-        .where(t.kline_staging.c.batch_id == batch_id, _differs())
+        .where(t.kline_staging.c.batch_id == batch_id, t.klines.c.batch_id != batch_id, _differs())
     )
     return connection.execute(t.kline_revisions.insert().from_select(names, old)).rowcount

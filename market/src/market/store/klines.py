@@ -17,6 +17,7 @@ from market.store.kline_batches import Source as Source
 from market.store.kline_batches import Written as Written
 from market.store.kline_batches import close_batch, is_archive, open_batch
 from market.store.kline_merge import merge_rows
+from market.store.kline_slots import Move, move_klines, plan_moves, slot_runs
 from market.store.outbox import announce, kline_key
 from market.store.symbols import VENUE, Series, lock_symbol
 
@@ -38,11 +39,12 @@ def write_klines(
 ) -> Written:
     """Store closed klines in one transaction; writing the same again changes nothing.
 
-    A stored kline whose values differ is replaced and its old values are kept as a revision.
-    Of several klines with one open time the last wins. Klines opening at
-    `announce_from_ms` or later that are new or changed are announced in the outbox. Where
-    nothing is stored in the klines' range, `known_empty` is the quicker way; where that
-    turns out to be wrong the result is the same.
+    A stored kline whose values differ is replaced and its old values are kept as a revision,
+    and so is one that opens at another time of the slot that a new kline opens in. Of
+    several klines with one open time the last wins. Klines opening at
+    `announce_from_ms` or later that are new or changed are announced in the outbox, those
+    that gave way with them. Where nothing is stored in the klines' slots, they are loaded
+    the quicker way; a caller's `known_empty` is not relied on.
 
     Raises:
         StoreUnavailable: the database does not answer; nothing was written.
@@ -52,7 +54,7 @@ def write_klines(
     if not by_open:
         return Written(0, 0)
     ordered = [by_open[open_ms] for open_ms in sorted(by_open)]
-    task = _Task(series, batch, announce_from_ms, known_empty)
+    task = _Task(series, batch, announce_from_ms)
     return store.transact(lambda connection: _write(connection, task, [ordered]))
 
 
@@ -88,44 +90,52 @@ class _Task(NamedTuple):
     series: Series
     batch: Batch
     announce_from_ms: int | None
-    known_empty: bool = False
 
 
 def _write(connection: Connection, task: _Task, parts: Iterable[KlinePart]) -> Written:
     lock_symbol(connection, task.series.symbol_id)
     batch_id = open_batch(connection, task.series, task.batch)
     rows = inserted = changed = 0
+    before_ms: int | None = None
     for part in parts:
-        written = _write_part(connection, task, part, batch_id)
+        if not isinstance(part, KlineLines) and not part:
+            continue
+        written = _write_part(connection, task, part, batch_id, before_ms)
         rows += part.rows if isinstance(part, KlineLines) else len(part)
         inserted, changed = inserted + written.inserted, changed + written.changed
+        before_ms = part.last_open_ms if isinstance(part, KlineLines) else part[-1].open_time_ms
     close_batch(connection, task.batch, batch_id, rows, Written(inserted, changed))
     return Written(inserted, changed)
 
 
-def _write_part(connection: Connection, task: _Task, part: KlinePart, batch_id: int) -> Written:
+def _write_part(
+    connection: Connection, task: _Task, part: KlinePart, batch_id: int, before_ms: int | None
+) -> Written:
+    """Write a part that is not empty; `before_ms` is the last open time of the one before."""
     series, fetched_at_ms = task.series, task.batch.fetched_at_ms
     rows: KlineBlock | list[KlineRow]
     if isinstance(part, KlineLines):
         rows = KlineBlock(part, series.symbol_id, series.interval.number, batch_id)
         first_ms, last_ms, count = part.first_open_ms, part.last_open_ms, part.rows
-    elif part:
+    else:
         rows = _rows(series, part, batch_id)
         first_ms, last_ms, count = part[0].open_time_ms, part[-1].open_time_ms, len(part)
-    else:
-        return Written(0, 0)
-    is_empty = task.known_empty or not _holds(connection, series, first_ms, last_ms)
-    touched: Sequence[int] = ()
     # An announcement names no venue: those of a second one would be taken for the first's.
     is_announced = task.announce_from_ms is not None and task.series.venue == VENUE
     announces = is_announced and last_ms >= (task.announce_from_ms or 0)
-    if is_empty and insert_if_new(connection, t.klines, rows):
+    touched: Sequence[int] = ()
+    if not _holds(connection, series, first_ms, last_ms) and insert_if_new(
+        connection, t.klines, rows
+    ):
         written = Written(count, 0)
         if announces:
             touched = _opens(part)
     else:
-        touched, changed = merge_rows(connection, rows, batch_id, fetched_at_ms)
-        written = Written(len(touched) - changed, changed)
+        moves = _plan_moves(connection, series, _opens(part), before_ms)
+        move_klines(connection, series, moves, batch_id, fetched_at_ms)
+        fresh, changed = merge_rows(connection, rows, batch_id, fetched_at_ms)
+        written = Written(len(fresh) - changed - len(moves), changed + len(moves))
+        touched = [*fresh, *(move.from_ms for move in moves)]
     if announces and task.announce_from_ms is not None:
         keys = [kline_key(series, ms) for ms in touched if ms >= task.announce_from_ms]
         announce(connection, "klines", keys, fetched_at_ms)
@@ -139,9 +149,24 @@ def _opens(part: KlinePart) -> list[int]:
 
 
 def _holds(connection: Connection, series: Series, first_ms: int, last_ms: int) -> bool:
-    open_time = t.klines.c.open_time_ms
-    query = select(literal(1)).where(_of(series), open_time.between(first_ms, last_ms)).limit(1)
+    """Tell whether a kline is stored in the slots from one open time to another."""
+    open_time, interval = t.klines.c.open_time_ms, series.interval
+    slots = open_time.between(interval.floor(first_ms), interval.close_of(last_ms))
+    query = select(literal(1)).where(_of(series), slots).limit(1)
     return connection.execute(query).first() is not None
+
+
+def _plan_moves(
+    connection: Connection, series: Series, told: Sequence[int], before_ms: int | None
+) -> list[Move]:
+    stored = [
+        open_ms
+        for run in slot_runs(series.interval, told)
+        for open_ms in read_open_times(connection, series, *run)
+        # One that the same file told a part earlier may share the slot.
+        if open_ms != before_ms
+    ]
+    return plan_moves(series.interval, stored, told)
 
 
 def _rows(series: Series, klines: Sequence[Kline], batch_id: int) -> list[KlineRow]:

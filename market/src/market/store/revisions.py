@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Table, and_, cast, exists, func, select
+from sqlalchemy import Connection, Select, Table, and_, cast, exists, func, or_, select
 from sqlalchemy.dialects import mysql
 
 from market.kline import Kline
@@ -40,6 +40,7 @@ def read_klines_as_of(  # noqa: PLR0913  the arguments of read_klines, and a tim
     stored row; each was known from the moment its batch was fetched. The one returned is
     the last written of those fetched at `as_of_ms` or before; a kline of which there is
     none was not known, and is absent. A version of unknown batch counts as always known.
+    One that gave its slot to a kline of another open time is known until that one is.
     With `newest` they are the last ones of the range, else the first. Times are the
     exchange's, UTC epoch milliseconds; numbers have the digits Binance wrote.
     """
@@ -78,15 +79,17 @@ def _in_force_at(connection: Connection, as_of_ms: int) -> Select[Any]:
     )
     joined = (
         r.outerjoin(own, own.c.id == r.c.batch_id)
-        .join(t.klines, _same_kline(t.klines, r))
-        .join(present, present.c.id == t.klines.c.batch_id)
+        .outerjoin(t.klines, _same_kline(t.klines, r))
+        .outerjoin(present, present.c.id == t.klines.c.batch_id)
     )
     return (
         select(*_values(connection, r))
         .select_from(joined)
         .where(
             func.coalesce(own.c.fetched_at_ms, 0) <= as_of_ms,
-            present.c.fetched_at_ms > as_of_ms,
+            # What took its place may open at another time of its slot.
+            r.c.replaced_at_ms > as_of_ms,
+            or_(t.klines.c.batch_id.is_(None), present.c.fetched_at_ms > as_of_ms),
             ~superseded,
         )
     )
