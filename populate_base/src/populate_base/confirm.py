@@ -14,11 +14,11 @@ from market.log import get_logger
 from market.store import Store
 from market.store.confirmations import read_confirmed, read_first_streamed, write_confirmed
 from market.store.klines import Batch, Source, read_klines, write_klines
-from market.store.symbols import Series, read_watermark
+from market.store.symbols import Series
 from populate_base import metrics
 from populate_base.backfill import Sources
 from populate_base.causes import Knowledge
-from populate_base.ledger import settle
+from populate_base.ledger import read_extent, settle
 from populate_base.plan import PAGE_KLINES
 from populate_base.tails import HELD
 
@@ -132,17 +132,18 @@ class Confirmer:
     def _find_unconfirmed(self, series: Series) -> Range | None:
         interval, clock = series.interval, self._sources.clock
         with self._store.read() as connection:
-            watermark_ms = read_watermark(connection, series)
+            extent = read_extent(connection, series)
             confirmed_ms = read_confirmed(connection, series)
+            if extent is None:
+                return None
+            # A hole that keeps the watermark back keeps nothing from being confirmed.
+            stored = Range(interval.floor(extent[0]), interval.close_of(extent[1]) + 1)
             if confirmed_ms is None:
-                confirmed_ms = _first_unconfirmed(
-                    interval, watermark_ms, read_first_streamed(connection, series)
-                )
-        if watermark_ms is None or confirmed_ms is None:
-            return None
+                first_ms = read_first_streamed(connection, series)
+                confirmed_ms = _first_unconfirmed(interval, stored, first_ms)
         self._show(series, confirmed_ms)
         old_ms = clock.now_ms() - int(self._after_s * 1000 * max(clock.rate, 1.0))
-        end_ms = min(interval.add(watermark_ms, 1), interval.floor(max(old_ms, 0)))
+        end_ms = min(stored.end_ms, interval.floor(max(old_ms, 0)))
         return Range(confirmed_ms, end_ms) if confirmed_ms < end_ms else None
 
     def _count_unknown(self, series: Series, span: Range, told: Sequence[Kline]) -> None:
@@ -182,13 +183,10 @@ class Confirmer:
         metrics.UNCONFIRMED.labels(series.symbol, series.interval.value).set(behind_s)
 
 
-def _first_unconfirmed(
-    interval: Interval, watermark_ms: int | None, first_streamed_ms: int | None
-) -> int | None:
+def _first_unconfirmed(interval: Interval, stored: Range, first_streamed_ms: int | None) -> int:
     """Return from where on to confirm a series of which that was never told."""
-    if watermark_ms is None:
-        return None
     if first_streamed_ms is None:
-        return interval.add(watermark_ms, 1)  # the archive and REST brought all of it
+        return stored.end_ms  # the archive and REST brought all of it
     # The first that came may have waited for a backfill's end, with others that came later.
-    return min(interval.add(interval.floor(first_streamed_ms), -HELD - 2), watermark_ms)
+    first_ms = interval.add(interval.floor(first_streamed_ms), -HELD - 2)
+    return min(max(first_ms, stored.start_ms), stored.end_ms)
