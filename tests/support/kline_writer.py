@@ -33,7 +33,7 @@ def main(url: str, symbol: str, size: int) -> None:
             for kline in klines
         ]
         batch = Batch(Source.IMPORT, f"batch {number}", START_MS)
-        write_klines(store, series, moved, batch, announce_from_ms=0, known_empty=number % 2 == 0)
+        write_klines(store, series, moved, batch, announce_from_ms=0)
 
 
 if __name__ == "__main__":

@@ -217,7 +217,6 @@ class Backfill:
             klines,
             batch,
             announce_from_ms=report.announce_from_ms,
-            known_empty=True,
         )
         report.inserted += written.inserted
         report.changed += written.changed

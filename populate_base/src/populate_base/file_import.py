@@ -152,7 +152,6 @@ class Importer:
                 wanted,
                 batch,
                 announce_from_ms=announce_from_ms,
-                known_empty=not stored,
             )
             report.inserted += written.inserted
             report.replaced += written.changed

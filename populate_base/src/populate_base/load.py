@@ -27,7 +27,6 @@ def write_patiently(
     batch: Batch,
     *,
     announce_from_ms: int,
-    known_empty: bool,
 ) -> Written:
     """Write klines, see `market.store.klines.write_klines`, and count them.
 
@@ -36,9 +35,7 @@ def write_patiently(
     """
 
     def write() -> Written:
-        return write_klines(
-            store, series, klines, batch, announce_from_ms=announce_from_ms, known_empty=known_empty
-        )
+        return write_klines(store, series, klines, batch, announce_from_ms=announce_from_ms)
 
     return _count(series, batch, _patiently(write))
 

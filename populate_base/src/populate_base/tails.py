@@ -114,7 +114,6 @@ class Tails:
             self._drop_known(series, klines) if first_ms < next_ms else klines,
             Batch(Source.WS, self._url(series), arrived_ms),
             announce_from_ms=interval.add(max(last_ms, next_ms), -self._index_klines),
-            known_empty=first_ms >= next_ms,
         )
         metrics.ROWS.labels(series.symbol, interval.value, "ws").inc(sum(written))
         end_ms = max(interval.add(last_ms, 1), next_ms)

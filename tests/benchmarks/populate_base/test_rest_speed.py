@@ -88,7 +88,7 @@ def _ways(
             connection.exec_driver_sql("DELETE FROM klines")
         rows = 0
         for url, klines in exchange.iter_klines("BTCUSDT", Interval.M1, SPAN):
-            write_klines(store, series, klines, Batch(Source.REST, url, 1), known_empty=True)
+            write_klines(store, series, klines, Batch(Source.REST, url, 1))
             rows += len(klines)
         return rows
 

@@ -27,9 +27,9 @@ from support.stores import add_series
 ROWS = 43_200
 ROUNDS = 3
 WAYS = {
-    "sqlite": ("staging", "known_empty"),
-    "mysql": ("insert", "staging", "known_empty"),
-    "mariadb": ("insert", "staging", "known_empty"),
+    "sqlite": ("bulk",),
+    "mysql": ("insert", "bulk"),
+    "mariadb": ("insert", "bulk"),
 }
 
 _PROGRAM = """
@@ -50,7 +50,7 @@ klines = make_klines(Interval.M1, rows)
 batch = Batch(Source.IMPORT, way, 1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 started, cpu = time.perf_counter(), time.process_time()
-written = write_klines(store, series, klines, batch, known_empty=way == "known_empty")
+written = write_klines(store, series, klines, batch)
 seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
 assert written.inserted == rows
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

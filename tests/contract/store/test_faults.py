@@ -217,7 +217,7 @@ def test_least_privilege_is_enough_for_all_but_migrate(servant: Callable[[], Sto
     store.check_schema()
     series = add_series(store, "BTCUSDT", Interval.H1)
 
-    assert write_klines(store, series, KLINES, BATCH, known_empty=True) == Written(200, 0)
+    assert write_klines(store, series, KLINES, BATCH) == Written(200, 0)
     changed = [kline._replace(close="1.00000000") for kline in KLINES]
     assert write_klines(store, series, changed, BATCH, announce_from_ms=0) == Written(0, 200)
     append_forecast(store, make_forecast())

@@ -41,14 +41,14 @@ def _forget(store: Store) -> None:
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(batches=st.lists(st.lists(klines(), max_size=12), max_size=3), known_empty=st.booleans())
+@given(batches=st.lists(st.lists(klines(), max_size=12), max_size=3))
 def test_klines_come_back_to_the_digit(
-    store: Store, series: Series, batches: list[list[Kline]], known_empty: bool
+    store: Store, series: Series, batches: list[list[Kline]]
 ) -> None:
     _forget(store)
 
     for batch in batches:
-        write_klines(store, series, batch, BATCH, known_empty=known_empty)
+        write_klines(store, series, batch, BATCH)
 
     newest: dict[int, Kline] = {}
     for batch in batches:
@@ -70,25 +70,22 @@ def test_klines_come_back_to_the_digit(
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(few=st.lists(klines(), max_size=12), known_empty=st.booleans())
-def test_bulk_load_is_exact_too(
-    store: Store, series: Series, few: list[Kline], known_empty: bool
-) -> None:
+@given(few=st.lists(klines(), max_size=12))
+def test_bulk_load_is_exact_too(store: Store, series: Series, few: list[Kline]) -> None:
     _forget(store)
     many = [*few, *KLINES[100:250]]  # more rows than go in by INSERT
 
-    write_klines(store, series, many, BATCH, known_empty=known_empty)
+    write_klines(store, series, many, BATCH)
 
     newest = {kline.open_time_ms: kline for kline in many}
     assert stored(store, series) == [newest[open_ms] for open_ms in sorted(newest)]
 
 
-@pytest.mark.parametrize("known_empty", [False, True])
-def test_same_write_twice_changes_nothing(store: Store, series: Series, known_empty: bool) -> None:
-    first = write_klines(store, series, KLINES, BATCH, known_empty=known_empty)
+def test_same_write_twice_changes_nothing(store: Store, series: Series) -> None:
+    first = write_klines(store, series, KLINES, BATCH)
     before = {table: count(store, table) for table in metadata.tables}
 
-    second = write_klines(store, series, KLINES, BATCH, announce_from_ms=0, known_empty=known_empty)
+    second = write_klines(store, series, KLINES, BATCH, announce_from_ms=0)
 
     assert (first, second) == (Written(300, 0), Written(0, 0))
     assert {table: count(store, table) for table in metadata.tables} == before
@@ -108,7 +105,7 @@ def test_same_value_written_shorter_is_no_change(store: Store, series: Series) -
 def test_overlap_writes_only_what_is_new(store: Store, series: Series) -> None:
     write_klines(store, series, KLINES[:200], BATCH)
 
-    written = write_klines(store, series, KLINES[100:], BATCH, known_empty=True)
+    written = write_klines(store, series, KLINES[100:], BATCH)
 
     assert written == Written(100, 0)
     assert stored(store, series) == KLINES
@@ -142,11 +139,10 @@ def test_unused_field_alone_is_no_change(store: Store, series: Series) -> None:
     assert count(store, "kline_revisions") == 0
 
 
-@pytest.mark.parametrize("known_empty", [False, True])
-def test_last_of_duplicates_wins(store: Store, series: Series, known_empty: bool) -> None:
+def test_last_of_duplicates_wins(store: Store, series: Series) -> None:
     first, last = KLINES[3], KLINES[3]._replace(volume="0.00000001")
 
-    written = write_klines(store, series, [first, last], BATCH, known_empty=known_empty)
+    written = write_klines(store, series, [first, last], BATCH)
 
     assert written == Written(1, 0)
     assert stored(store, series) == [last]
@@ -164,7 +160,7 @@ def test_server_that_allows_no_local_file_gets_inserts(
             refused = mysql.connector.Error("Loading local data is disabled", errno=3948)
             raise DBAPIError(arguments[2], None, refused)
 
-    written = write_klines(careful, series, many, BATCH, known_empty=True)
+    written = write_klines(careful, series, many, BATCH)
     careful.close()
 
     assert written == Written(6_000, 0)

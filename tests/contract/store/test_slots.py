@@ -55,22 +55,18 @@ def outbox_keys(store: Store) -> set[str]:
     ("old", "new"), [(OFF, ON), (ON, OFF), (ON, OTHER)], ids=["on", "off", "off_and_changed"]
 )
 @pytest.mark.parametrize("part", [slice(None), slice(SLOT, SLOT + 1)], ids=["whole", "one"])
-@pytest.mark.parametrize("known_empty", [False, True])
 def test_a_kline_takes_the_place_of_its_slots(
     store: Store,
     series: Series,
     old: list[Kline],
     new: list[Kline],
     part: slice,
-    known_empty: bool,
 ) -> None:
     write_klines(store, series, old, batch(10))
     told = new[part]
     changed = sum(one != other for one, other in zip(old[part], told, strict=True))
 
-    written = write_klines(
-        store, series, told, batch(20), announce_from_ms=0, known_empty=known_empty
-    )
+    written = write_klines(store, series, told, batch(20), announce_from_ms=0)
     again = write_klines(store, series, told, batch(30), announce_from_ms=0)
 
     assert (written, again) == (Written(0, changed), Written(0, 0))

@@ -35,7 +35,6 @@ def write_klines(
     batch: Batch,
     *,
     announce_from_ms: int | None = None,
-    known_empty: bool = False,
 ) -> Written:
     """Store closed klines in one transaction; writing the same again changes nothing.
 
@@ -44,7 +43,7 @@ def write_klines(
     several klines with one open time the last wins. Klines opening at
     `announce_from_ms` or later that are new or changed are announced in the outbox, those
     that gave way with them. Where nothing is stored in the klines' slots, they are loaded
-    the quicker way; a caller's `known_empty` is not relied on.
+    the quicker way.
 
     Raises:
         StoreUnavailable: the database does not answer; nothing was written.
