@@ -43,6 +43,8 @@ SPEED = 120
 PATIENCE_S = 300.0
 #: Seconds the clock runs on after the faults, so that the newest klines are true ones too.
 QUIET_S = 12.0
+#: How many differences a failure lists.
+MOST_LINES = 20
 #: What a process needs at most to write down that it was told to wait, on a busy machine.
 TELLING_MS = 1000
 
@@ -188,7 +190,7 @@ def check_survival(folder: Path, seconds: float) -> None:
         offences = [one for one in simulator.offences() if not running.is_excused(one)]
         story = f"seed {seed}, {len(running.history)} events\n{running.tail()}"
 
-        assert not wrong, "\n".join([*wrong, story])
+        assert not wrong, "\n".join([story, f"{len(wrong)} wrong", *wrong[:MOST_LINES]])
         assert running.follow.stop() == 0, story
         assert not offences, "\n".join([*map(str, offences), str(simulator.totals()), story])
         assert httpx.get(f"{simulator.url}/healthz").status_code == 200

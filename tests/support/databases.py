@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import pwd
 import secrets
@@ -27,6 +28,7 @@ from support.servers import (
     from_tools,
 )
 
+_STACK_SETTINGS = Path(__file__).parents[2] / "up" / "mysql" / "klinecast.cnf"
 _ACCOUNT = """
 CREATE USER 'market'@'%' IDENTIFIED BY 'market';
 GRANT ALL ON *.* TO 'market'@'%' WITH GRANT OPTION;
@@ -133,6 +135,16 @@ def _give_away(folder: Path) -> str:
     return user
 
 
+def stack_options() -> list[str]:
+    """Return the server options of the compose stack: tests run on what users run on."""
+    settings = configparser.ConfigParser(allow_no_value=True)
+    settings.read(_STACK_SETTINGS)
+    return [
+        f"--{name.replace('_', '-')}" + ("" if value is None else f"={value.strip(chr(39))}")
+        for name, value in settings["mysqld"].items()
+    ]
+
+
 def _initialize(program: str, options: list[str], *, is_mariadb: bool) -> None:
     command = [program, *options, "--initialize-insecure"]
     if is_mariadb:
@@ -154,11 +166,15 @@ def mysql_server() -> Iterator[str]:
         "mysql://root:market@127.0.0.1:{port}/market",
         _is_up,
         environment={"MYSQL_ROOT_PASSWORD": "market", "MYSQL_DATABASE": "market"},
-        command="--local-infile=1",
+        command=" ".join(stack_options()),
     )
     providers = [
         from_environment("KLINECAST_TEST_MYSQL_URL"),
-        from_tools("mysql_server.sh", keeps_data_by_port=True),
+        from_tools(
+            "mysql_server.sh",
+            keeps_data_by_port=True,
+            environment={"MYSQLD_ARGS": " ".join(stack_options())},
+        ),
         docker,
         lambda: _local_server("mysqld", is_mariadb=False),
     ]

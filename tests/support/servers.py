@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,11 @@ def from_environment(variable: str) -> Provider:
 
 
 def from_tools(
-    script: str, *, keeps_data_by_port: bool = False, only_running: bool = False
+    script: str,
+    *,
+    keeps_data_by_port: bool = False,
+    only_running: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Provider:
     """Use a server that the script already runs, or start one and end it afterwards.
 
@@ -81,7 +85,7 @@ def from_tools(
         if only_running:
             raise NotHere(f"{script} runs none (`{script} up PORT` starts one)")
         port = str(free_port())
-        url = _tool(path, "up", port)
+        url = _tool(path, "up", port, environment=environment)
         try:
             yield url
         finally:
@@ -90,9 +94,19 @@ def from_tools(
     return provide
 
 
-def _tool(path: Path, *arguments: str, may_fail: bool = False) -> str:
+def _tool(
+    path: Path,
+    *arguments: str,
+    may_fail: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     done = subprocess.run(
-        ["sh", str(path), *arguments], capture_output=True, text=True, check=False, timeout=840
+        ["sh", str(path), *arguments],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=840,
     )
     if done.returncode == 0:
         return done.stdout.strip()

@@ -66,12 +66,13 @@ def measure(way: str, *arguments: str) -> Result:
 
 @contextmanager
 def emptied(url: str) -> Iterator[None]:
-    """Leave the klines, and what is known of them, as a new store has them."""
+    """Leave MySQL as a new store is: without klines, and what is known of them."""
     yield
     store = open_store(url)
     with store.begin() as connection:
         for table in ("klines", "gaps", "watermarks", "ingest_batches", "outbox"):
-            connection.exec_driver_sql(f"DELETE FROM {table}")
+            # Deleting leaves MySQL cleaning up while the next way is measured.
+            connection.exec_driver_sql(f"TRUNCATE TABLE {table}")
     store.close()
 
 
