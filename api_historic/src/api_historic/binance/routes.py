@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 import orjson
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 
 from api_historic.binance import rejections
+from api_historic.binance.answers import BinanceRoute, answered, wants_microseconds
 from api_historic.binance.exchange_info import build_exchange_info
 from api_historic.binance.parameters import (
     KlinesCall,
@@ -17,43 +14,11 @@ from api_historic.binance.parameters import (
     read_info_call,
     read_klines_call,
 )
-from api_historic.binance.rejections import Rejection
 from api_historic.binance.zones import is_shifted, read_shifted_rows
 from api_historic.kline_rows import Window, read_rows
-from api_historic.responses import bytes_response
 from api_historic.service import Service
-from market.api import RETRY_AFTER_S
-from market.errors import NotFound, RetryableError
+from market.errors import NotFound
 from market.store.symbols import find_series, read_symbols
-
-JSON = "application/json;charset=UTF-8"
-_HEADERS = {
-    "Cache-Control": "no-cache, no-store, must-revalidate",
-    "Pragma": "no-cache",
-    "Expires": "0",
-    # Clients that watch their weight see that none was used.
-    "x-mbx-used-weight": "0",
-    "x-mbx-used-weight-1m": "0",
-}
-
-
-class BinanceRoute(APIRoute):
-    """A route whose errors are Binance's `{"code","msg"}`."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, its errors answered."""
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Rejection as rejection:
-                return _rejected(rejection, _HEADERS)
-            except RetryableError:
-                headers = {**_HEADERS, "Retry-After": str(RETRY_AFTER_S)}
-                return _rejected(rejections.internal_error(), headers)
-
-        return answer
 
 
 def build_binance_router(service: Service) -> APIRouter:
@@ -64,14 +29,14 @@ def build_binance_router(service: Service) -> APIRouter:
     def ping(request: Request) -> Response:
         """Return an empty object."""
         check_no_parameters(request.query_params.multi_items())
-        return _answer(request, b"{}")
+        return answered(request, b"{}")
 
     @router.get("/time")
     def time(request: Request) -> Response:
         """Return the exchange's time as this API knows it."""
         check_no_parameters(request.query_params.multi_items())
-        unit = 1000 if _wants_microseconds(request) else 1
-        return _answer(request, orjson.dumps({"serverTime": service.now_ms() * unit}))
+        unit = 1000 if wants_microseconds(request) else 1
+        return answered(request, orjson.dumps({"serverTime": service.now_ms() * unit}))
 
     @router.get("/exchangeInfo")
     def exchange_info(request: Request) -> Response:
@@ -79,15 +44,15 @@ def build_binance_router(service: Service) -> APIRouter:
         call = read_info_call(request.query_params.multi_items())
         with service.store.read() as connection:
             symbols = [symbol for _, symbol in read_symbols(connection)]
-        return _answer(request, build_exchange_info(symbols, call, service.now_ms()))
+        return answered(request, build_exchange_info(symbols, call, service.now_ms()))
 
     @router.get("/klines")
     @router.get("/uiKlines")
     def klines(request: Request) -> Response:
         """Return stored klines as Binance's bare array of arrays."""
         call = read_klines_call(request.query_params.multi_items())
-        microseconds = _wants_microseconds(request)
-        return _answer(request, answer_klines(service, call, microseconds=microseconds))
+        microseconds = wants_microseconds(request)
+        return answered(request, answer_klines(service, call, microseconds=microseconds))
 
     return router
 
@@ -111,18 +76,3 @@ def answer_klines(service: Service, call: KlinesCall, *, microseconds: bool) -> 
             )
         rows = read_rows(connection, series, window, microseconds=microseconds)
     return b"".join(rows.json_parts())
-
-
-def _wants_microseconds(request: Request) -> bool:
-    unit = request.headers.get("X-MBX-TIME-UNIT", "MILLISECOND").upper()
-    if unit not in ("MILLISECOND", "MICROSECOND"):
-        raise rejections.invalid_time_unit()
-    return unit == "MICROSECOND"
-
-
-def _answer(request: Request, body: bytes) -> Response:
-    return bytes_response(request, body, media_type=JSON, headers=_HEADERS)
-
-
-def _rejected(rejection: Rejection, headers: dict[str, str]) -> Response:
-    return Response(rejection.body, rejection.status, headers, media_type=JSON)
