@@ -14,11 +14,12 @@ import threading
 import time
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, literal_column, or_, select
+from sqlalchemy import Connection, or_, select
 
 from market.errors import KlinecastError
 from market.log import get_logger
 from market.store import tables as t
+from market.store.database_clock import now_ms
 from market.store.engine import Store
 from market.store.upsert import insert_absent
 from market.times import format_time
@@ -29,8 +30,6 @@ log = get_logger()
 LENGTH_S = 5.0
 _LOOK_EVERY_S = 0.5
 _LONGEST_HOST = 64
-_SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-_MYSQL_NOW = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
 
 
 class Holder(NamedTuple):
@@ -63,7 +62,7 @@ def take_lease(store: Store, name: str, holder: Holder, length_ms: int) -> Lease
         StoreUnavailable: the database does not answer; whether the lease was taken is open.
     """
 
-    c, now = t.leases.c, _now_ms(store)
+    c, now = t.leases.c, now_ms(is_sqlite=store.is_sqlite)
     lease = {"holder": holder.name, "token": holder.token, "until_ms": now + length_ms}
     take = t.leases.update().where(c.name == name, or_(c.token == holder.token, c.until_ms <= now))
     expired = {"name": name, "holder": holder.name, "token": holder.token, "until_ms": 0}
@@ -85,7 +84,7 @@ def read_lease(store: Store, name: str) -> Lease | None:
         StoreUnavailable: the database does not answer.
     """
     c = t.leases.c
-    query = select(t.leases).where(c.name == name, c.until_ms > _now_ms(store))
+    query = select(t.leases).where(c.name == name, c.until_ms > now_ms(is_sqlite=store.is_sqlite))
     with store.read() as connection:
         found = connection.execute(query).one_or_none()
     return None if found is None else _lease(found)
@@ -100,10 +99,6 @@ def release_lease(store: Store, name: str, holder: Holder) -> bool:
     c = t.leases.c
     own = t.leases.delete().where(c.name == name, c.token == holder.token)
     return store.transact(lambda connection: connection.execute(own).rowcount) == 1
-
-
-def _now_ms(store: Store) -> ColumnElement[int]:
-    return literal_column(_SQLITE_NOW if store.is_sqlite else _MYSQL_NOW, BigInteger())
 
 
 def _lease(row: Any) -> Lease:
