@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from api_historic.binance.routes import build_binance_router
+from api_historic.binance.tickers import build_ticker_router
+from api_historic.binance.unsupported import build_unsupported_router
 from api_historic.clock_keeper import start_clock
 from api_historic.native.catalogue import build_catalogue_router
 from api_historic.native.forecasts import build_forecast_router
@@ -48,7 +50,10 @@ def create_app(
         redoc_url=None,
     )
     install_manners(app, service.readiness())
-    app.include_router(build_binance_router(service))
+    binance = (build_binance_router(service), build_ticker_router(service))
+    for router in binance:
+        app.include_router(router)
+    app.include_router(build_unsupported_router(binance))
     app.include_router(build_kline_router(service))
     app.include_router(build_forecast_router(service))
     app.include_router(build_catalogue_router(service))

@@ -13,8 +13,7 @@ import pytest
 from market.interval import Interval
 from market.kline import Kline
 from market.store import Store
-from support.databases import fresh_database
-from support.history_api import add_series, history_api, new_store
+from support.history_api import add_series, history_api
 
 RECORDED = os.environ.get("KLINECAST_TEST_DATA")
 pytestmark = pytest.mark.skipif(
@@ -24,18 +23,6 @@ REST = Path(RECORDED or "") / "rest"
 PAGE = REST / "klines_BTCUSDT_1h_1000rows_2020-05-01.json"
 FIRST_MS, LAST_MS = 1_588_280_400_000, 1_591_876_800_000
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture(scope="module", params=["sqlite", "mysql", "mariadb"])
-def store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
-    """An empty store on each engine."""
-    if request.param == "sqlite":
-        yield new_store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}")
-        return
-    with fresh_database(request.getfixturevalue(f"{request.param}_server")) as url:
-        yield new_store(url)
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from api_historic.binance.parameters import (
+    PriceCall,
     check_no_parameters,
+    read_average_call,
     read_info_call,
     read_klines_call,
+    read_price_call,
 )
 from api_historic.binance.rejections import Rejection
 from market.interval import HOUR_MS, MINUTE_MS, Interval
@@ -94,7 +97,8 @@ def test_calls_without_parameters_refuse_any() -> None:
         ([("symbols", '["btc"]')], -1100),
         ([("symbols", "[1]")], -1100),
         ([("symbol", "")], -1105),
-        ([("symbolStatus", "OPEN")], -1130),
+        ([("symbolStatus", "OPEN")], -1122),
+        ([("symbolStatus", "")], -1105),
         ([("permissions", "[")], -1130),
         ([("pair", "BTCUSDT")], -1104),
     ],
@@ -110,3 +114,47 @@ def test_filters_are_read() -> None:
     call = read_info_call([("permissions", '["SPOT","MARGIN"]'), ("symbolStatus", "HALT")])
 
     assert call == (None, ["SPOT", "MARGIN"], "HALT", True)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "call"),
+    [
+        ([], PriceCall(None, False, None)),
+        ([("symbol", "BTCUSDT")], PriceCall(["BTCUSDT"], True, None)),
+        ([("symbols", '["BTCUSDT"]')], PriceCall(["BTCUSDT"], False, None)),
+        ([("symbols", "[]"), ("symbolStatus", "HALT")], PriceCall([], False, "HALT")),
+    ],
+)
+def test_price_calls_are_read(pairs: list[tuple[str, str]], call: PriceCall) -> None:
+    assert read_price_call(pairs) == call
+
+
+@pytest.mark.parametrize(
+    ("pairs", "code"),
+    [
+        ([("symbol", "BTCUSDT"), ("symbols", '["BTCUSDT"]')], -1128),
+        ([("symbols", '["BTCUSDT","BTCUSDT"]')], -1151),
+        ([("symbols", "BTCUSDT")], -1100),
+        ([("symbol", "btcusdt")], -1100),
+        ([("symbol", "")], -1105),
+        ([("symbolStatus", "OPEN")], -1122),
+        ([("limit", "3")], -1104),
+        ([("symbol", "BTCUSDT"), ("symbol", "ETHUSDT")], -1101),
+    ],
+)
+def test_wrong_price_calls_are_refused(pairs: list[tuple[str, str]], code: int) -> None:
+    with pytest.raises(Rejection) as caught:
+        read_price_call(pairs)
+
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("pairs", "code"),
+    [([], -1102), ([("symbol", "b")], -1100), ([("symbol", "B"), ("mins", "5")], -1104)],
+)
+def test_wrong_average_calls_are_refused(pairs: list[tuple[str, str]], code: int) -> None:
+    with pytest.raises(Rejection) as caught:
+        read_average_call(pairs)
+
+    assert caught.value.code == code

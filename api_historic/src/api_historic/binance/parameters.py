@@ -31,8 +31,8 @@ _FIRST_MICROSECONDS = 10**15
 
 _KLINES = ("symbol", "interval", "startTime", "endTime", "timeZone", "limit")
 _INFO = ("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus")
-_STATUSES = ("TRADING", "HALT", "BREAK")
-_BOOLEANS = ("true", "false")
+_PRICE = ("symbol", "symbols", "symbolStatus")
+STATUSES = ("TRADING", "HALT", "BREAK")
 
 
 class KlinesCall(NamedTuple):
@@ -53,6 +53,17 @@ class InfoCall(NamedTuple):
     permissions: list[str] | None
     status: str | None
     shows_permission_sets: bool
+
+
+class PriceCall(NamedTuple):
+    """What a call of `ticker/price` asks for; `symbols` is `None` for all.
+
+    `is_single` tells that one symbol was named, and not a list of one.
+    """
+
+    symbols: list[str] | None
+    is_single: bool
+    status: str | None
 
 
 def read_klines_call(pairs: Pairs) -> KlinesCall:
@@ -91,17 +102,40 @@ def read_info_call(pairs: Pairs) -> InfoCall:
     filters = [name for name in ("permissions", "symbolStatus") if name in sent]
     if ("symbol" in sent) + ("symbols" in sent) + bool(filters) > 1:
         raise rejections.bad_combination()
-    symbols = None
-    if "symbol" in sent:
-        symbols = [_symbol(_present(sent, "symbol"))]
-    elif "symbols" in sent:
-        symbols = _symbols(_present(sent, "symbols"))
     return InfoCall(
-        symbols,
+        _chosen(sent),
         _permissions(sent),
-        _one_of(sent, "symbolStatus", _STATUSES),
-        _one_of(sent, "showPermissionSets", _BOOLEANS) != "false",
+        _status(sent),
+        _shows_permission_sets(sent),
     )
+
+
+def read_price_call(pairs: Pairs) -> PriceCall:
+    """Read the parameters of `ticker/price`.
+
+    Raises:
+        Rejection: as Binance would.
+    """
+    sent = _collect(pairs)
+    _check_read(sent, _PRICE)
+    if "symbol" in sent and "symbols" in sent:
+        raise rejections.bad_combination()
+    symbols = _chosen(sent)
+    if symbols is not None and len(set(symbols)) != len(symbols):
+        raise rejections.duplicate_symbols()
+    return PriceCall(symbols, "symbol" in sent, _status(sent))
+
+
+def read_average_call(pairs: Pairs) -> str:
+    """Read the parameters of `avgPrice`: the symbol.
+
+    Raises:
+        Rejection: as Binance would.
+    """
+    sent = _collect(pairs)
+    symbol = _symbol(_mandatory(sent, "symbol"))
+    _check_read(sent, ("symbol",))
+    return symbol
 
 
 def check_no_parameters(pairs: Pairs) -> None:
@@ -171,12 +205,28 @@ def _permissions(sent: dict[str, str]) -> list[str] | None:
     return list(names)
 
 
-def _one_of(sent: dict[str, str], name: str, valid: Sequence[str]) -> str | None:
-    if name not in sent:
+def _chosen(sent: dict[str, str]) -> list[str] | None:
+    if "symbol" in sent:
+        return [_symbol(_present(sent, "symbol"))]
+    if "symbols" in sent:
+        return _symbols(_present(sent, "symbols"))
+    return None
+
+
+def _status(sent: dict[str, str]) -> str | None:
+    if "symbolStatus" not in sent:
         return None
-    if _present(sent, name) not in valid:
-        raise rejections.invalid_value(name)
-    return sent[name]
+    if _present(sent, "symbolStatus") not in STATUSES:
+        raise rejections.invalid_symbol_status()
+    return sent["symbolStatus"]
+
+
+def _shows_permission_sets(sent: dict[str, str]) -> bool:
+    if "showPermissionSets" not in sent:
+        return True
+    if _present(sent, "showPermissionSets") not in ("true", "false"):
+        raise rejections.invalid_value("showPermissionSets")
+    return sent["showPermissionSets"] == "true"
 
 
 def _integer(sent: dict[str, str], name: str) -> int | None:

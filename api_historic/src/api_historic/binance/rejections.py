@@ -67,6 +67,11 @@ def invalid_symbol() -> Rejection:
     return Rejection(-1121, "Invalid symbol.")
 
 
+def invalid_symbol_status() -> Rejection:
+    """Return the error of a `symbolStatus` that no symbol can have."""
+    return Rejection(-1122, "Invalid symbolStatus.")
+
+
 def bad_combination() -> Rejection:
     """Return the error of filters that exclude each other."""
     return Rejection(-1128, "Combination of optional parameters invalid.")
@@ -77,11 +82,31 @@ def invalid_value(name: str) -> Rejection:
     return Rejection(-1130, f"Data sent for parameter '{name}' is not valid.")
 
 
+def duplicate_symbols() -> Rejection:
+    """Return the error of a list that names a symbol twice."""
+    return Rejection(-1151, "Symbol is present multiple times in the list.")
+
+
 def invalid_time_unit() -> Rejection:
     """Return the error of an unknown `X-MBX-TIME-UNIT`."""
     return Rejection(
         -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
     )
+
+
+def other_status() -> Rejection:
+    """Return the error of a symbol whose status is not the one asked for."""
+    return Rejection(-1220, "The symbol's status does not match the requested symbolStatus.")
+
+
+def no_price() -> Rejection:
+    """Return the error of a known symbol of which no kline is stored."""
+    return Rejection(-2016, "No trading window could be found for the symbol.")
+
+
+def unsupported(status: int) -> Rejection:
+    """Return the error of a call that Binance may have and this API has not."""
+    return Rejection(-1020, "This operation is not supported.", status=status)
 
 
 def internal_error() -> Rejection:

@@ -43,7 +43,8 @@ def build_binance_router(service: Service) -> APIRouter:
         """Return the symbols of this installation, each as the exchange described it."""
         call = read_info_call(request.query_params.multi_items())
         with service.store.read() as connection:
-            symbols = [symbol for _, symbol in read_symbols(connection)]
+            # As the exchange lists them: their numbers were given in its order.
+            symbols = [symbol for _, symbol in sorted(read_symbols(connection))]
         return answered(request, build_exchange_info(symbols, call, service.now_ms()))
 
     @router.get("/klines")
