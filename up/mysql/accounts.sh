@@ -24,7 +24,7 @@ allow() {
 {
     account populator
     allow populator "INSERT, UPDATE" symbols symbol_states klines outbox jobs
-    allow populator "INSERT, UPDATE" request_weight confirmations
+    allow populator "INSERT, UPDATE" request_weight confirmations kline_months
     allow populator "INSERT" kline_revisions
     allow populator "INSERT, UPDATE, DELETE" kline_staging ingest_batches watermarks gaps leases
     account history

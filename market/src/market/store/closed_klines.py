@@ -7,15 +7,18 @@ left to `market.store.klines.write_klines`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, text
 
+from market.errors import StoreConflict
 from market.kline import Kline, exact_kline, is_irregular
 from market.store import tables as t
 from market.store.bulk import KlineRow, insert_if_new
 from market.store.engine import Store
+from market.store.kline_months import months_of, new_stamp, write_stamps
 from market.store.klines import Source
 from market.store.outbox import announce, kline_key
 from market.store.symbols import Series
@@ -23,7 +26,7 @@ from market.store.upsert import upsert
 
 _SLICE = 500
 _NEVER = 2**62
-_BATCH_COLUMNS = ("symbol_id", "interval_id", "source", "url", "fetched_at_ms", "rows")
+_BATCH_COLUMNS = ("symbol_id", "interval_id", "source", "url", "fetched_at_ms", "rows", "stamp")
 _Key = tuple[int, int]
 
 
@@ -66,8 +69,8 @@ def write_closed(
     def work(connection: Connection) -> list[Series]:
         _lock_symbols(connection, whole)
         watermarks = _read_watermarks(connection, whole)
-        following = _find_following(connection, whole, watermarks)
-        written = _insert(connection, following)
+        written = _find_following(connection, whole, watermarks)
+        _insert(connection, written)
         _announce(connection, written, announce_newest)
         going_on = [one for one in written if watermarks[_key(one)] == _slot_before(one)]
         _write_watermarks(connection, going_on)
@@ -125,32 +128,41 @@ def _find_following(
     gap_ends: dict[_Key, int] = {(row[0], row[1]): row[2] for row in rows}
     free = [one for one in arrivals if gap_ends.get(_key(one), 0) <= _slot(one, 0)]
     behind = [one for one in free if watermarks.get(_key(one), _NEVER) < _slot_before(one)]
-    newest = _read_newest(connection, [one for one in behind if _key(one) in watermarks])
-    ends = watermarks | newest
-    return [
+    ends = watermarks | _read_newest(connection, behind, _slot_before)
+    following = [
         one
         for one in free
         if one.series.interval.floor(ends.get(_key(one), -1)) == _slot_before(one)
     ]
+    # Somebody else may have stored klines of one and not moved its watermark yet.
+    newest = _read_newest(connection, following, lambda one: _slot(one, 0))
+    return [one for one in following if newest.get(_key(one), -1) < _slot(one, 0)]
 
 
-def _insert(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Insert what is new, with its batches; return the arrivals that were."""
+def _insert(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    """Insert klines behind which nothing is stored, with their batches."""
     if not arrivals:
-        return []
-    batches = _write_batches(connection, arrivals)
-    if insert_if_new(connection, t.klines, _rows(arrivals, batches)):
-        return list(arrivals)
-    # Somebody else stored klines of one and has not moved its watermark yet.
-    ahead = _find_ahead(connection, arrivals)
-    left = [one for one in arrivals if _key(one) not in ahead]
-    if not left or not insert_if_new(connection, t.klines, _rows(left, batches)):
-        left = []
-    unused = [batches[_key(one)] for one in arrivals if one not in left]
-    b = t.ingest_batches
-    for start in range(0, len(unused), _SLICE):
-        connection.execute(b.delete().where(b.c.id.in_(unused[start : start + _SLICE])))
-    return left
+        return
+    stamp = new_stamp()
+    months = _begun_months(arrivals)
+    stamped = {(series.symbol_id, series.interval.number) for series, _ in months}
+    batches = _write_batches(connection, arrivals, stamped, stamp)
+    if not insert_if_new(connection, t.klines, _rows(arrivals, batches)):
+        raise StoreConflict("klines were written without the lock of their symbol")
+    write_stamps(connection, months, stamp, max(one.arrived_ms for one in arrivals))
+
+
+def _begun_months(arrivals: Sequence[Arrival]) -> list[tuple[Series, int]]:
+    """Return the months that get their first kline, which alone are stamped.
+
+    No copy is made of a month that nothing is stored behind, and only there these are written.
+    """
+    return [
+        (one.series, month_ms)
+        for one in arrivals
+        for month_ms in months_of(kline.open_time_ms for kline in one.klines)
+        if month_ms > _slot_before(one)
+    ]
 
 
 def _rows(arrivals: Sequence[Arrival], batches: dict[_Key, int]) -> list[KlineRow]:
@@ -161,37 +173,39 @@ def _rows(arrivals: Sequence[Arrival], batches: dict[_Key, int]) -> list[KlineRo
     ]
 
 
-def _read_newest(connection: Connection, arrivals: Sequence[Arrival]) -> dict[_Key, int]:
-    """Return the newest open times stored since the slots before these arrivals."""
-    if not arrivals:
-        return {}
+def _read_newest(
+    connection: Connection, arrivals: Sequence[Arrival], since: Callable[[Arrival], int]
+) -> dict[_Key, int]:
+    """Return the newest open times stored since a slot of each arrival, or somewhat before."""
     k = t.klines.c
-    query = (
-        select(k.symbol_id, k.interval_id, func.max(k.open_time_ms))
-        .where(
-            k.symbol_id.in_(_ids(arrivals)),
-            k.interval_id.in_(sorted({one.series.interval.number for one in arrivals})),
-            k.open_time_ms >= min(_slot_before(one) for one in arrivals),
+    newest: dict[_Key, int] = {}
+    # An interval at a time: a day has a row of 1d and 1,440 of 1m.
+    for number in sorted({one.series.interval.number for one in arrivals}):
+        those = [one for one in arrivals if one.series.interval.number == number]
+        query = (
+            select(k.symbol_id, func.max(k.open_time_ms))
+            .where(
+                k.symbol_id.in_(_ids(those)),
+                k.interval_id == number,
+                k.open_time_ms >= min(map(since, those)),
+            )
+            .group_by(k.symbol_id)
         )
-        .group_by(k.symbol_id, k.interval_id)
-    )
-    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+        newest |= {(row[0], number): row[1] for row in connection.execute(query)}
+    return newest
 
 
-def _find_ahead(connection: Connection, arrivals: Sequence[Arrival]) -> Collection[_Key]:
-    newest = _read_newest(connection, arrivals)
-    return {
-        _key(one) for one in arrivals if newest.get(_key(one), -1) >= one.klines[0].open_time_ms
-    }
-
-
-def _write_batches(connection: Connection, arrivals: Sequence[Arrival]) -> dict[_Key, int]:
-    """Insert a batch for each arrival; return their numbers by series."""
+def _write_batches(
+    connection: Connection, arrivals: Sequence[Arrival], stamped: Collection[_Key], stamp: int
+) -> dict[_Key, int]:
+    """Insert a batch for each arrival, with `stamp` those of `stamped`; return their numbers."""
     numbers: dict[_Key, int] = {}
     for start in range(0, len(arrivals), _SLICE):
         part = arrivals[start : start + _SLICE]
         first = _next_batch(connection) if connection.dialect.name == "sqlite" else 0
-        _insert_batches(connection, part)
+        _insert_batches(
+            connection, [_batch_row(one, stamp if _key(one) in stamped else 0) for one in part]
+        )
         if connection.dialect.name != "sqlite":
             first = int(connection.execute(text("SELECT LAST_INSERT_ID()")).scalar_one())
         # Numbers of one statement begin there, but nothing says that they are consecutive.
@@ -199,22 +213,22 @@ def _write_batches(connection: Connection, arrivals: Sequence[Arrival]) -> dict[
     return numbers
 
 
-def _insert_batches(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+def _insert_batches(connection: Connection, batches: Sequence[tuple[int | str, ...]]) -> None:
     # One statement, and not by SQLAlchemy: compiling thousands of values takes longer than
     # everything else here together.
     quote = connection.dialect.identifier_preparer.quote
     names = ", ".join(quote(name) for name in _BATCH_COLUMNS)
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     one_row = f"({', '.join([mark] * len(_BATCH_COLUMNS))})"
-    values = tuple(value for one in arrivals for value in _batch_row(one))
+    values = tuple(chain.from_iterable(batches))
     connection.exec_driver_sql(
-        f"INSERT INTO ingest_batches ({names}) VALUES {', '.join([one_row] * len(arrivals))}",  # noqa: S608  constants only
+        f"INSERT INTO ingest_batches ({names}) VALUES {', '.join([one_row] * len(batches))}",  # noqa: S608  constants only
         values,
     )
 
 
-def _batch_row(one: Arrival) -> tuple[int | str, ...]:
-    return (*_key(one), Source.WS.value, one.url, one.arrived_ms, len(one.klines))
+def _batch_row(one: Arrival, stamp: int) -> tuple[int | str, ...]:
+    return (*_key(one), Source.WS.value, one.url, one.arrived_ms, len(one.klines), stamp)
 
 
 def _next_batch(connection: Connection) -> int:

@@ -48,8 +48,11 @@ def is_archive(source: Source) -> bool:
     return source in (Source.ARCHIVE_MONTHLY, Source.ARCHIVE_DAILY)
 
 
-def open_batch(connection: Connection, series: Series, batch: Batch) -> int:
-    """Write a batch whose rows are to come; return its number."""
+def open_batch(connection: Connection, series: Series, batch: Batch, stamp: int) -> int:
+    """Write a batch whose rows are to come; return its number.
+
+    The months it changes will bear `stamp`.
+    """
     result = connection.execute(
         t.ingest_batches.insert().values(
             symbol_id=series.symbol_id,
@@ -61,6 +64,7 @@ def open_batch(connection: Connection, series: Series, batch: Batch) -> int:
             rows=0,
             etag=batch.etag,
             checked_at_ms=None if batch.etag is None else batch.fetched_at_ms,
+            stamp=stamp,
         )
     )
     key = result.inserted_primary_key

@@ -17,6 +17,7 @@ from market.store.kline_batches import Source as Source
 from market.store.kline_batches import Written as Written
 from market.store.kline_batches import close_batch, is_archive, open_batch
 from market.store.kline_merge import merge_rows
+from market.store.kline_months import iter_months, months_of, new_stamp, write_stamps
 from market.store.kline_slots import Move, move_klines, plan_moves, slot_runs
 from market.store.outbox import announce, kline_key
 from market.store.symbols import VENUE, Series, lock_symbol
@@ -93,24 +94,32 @@ class _Task(NamedTuple):
 
 def _write(connection: Connection, task: _Task, parts: Iterable[KlinePart]) -> Written:
     lock_symbol(connection, task.series.symbol_id)
-    batch_id = open_batch(connection, task.series, task.batch)
+    stamp = new_stamp()
+    batch_id = open_batch(connection, task.series, task.batch, stamp)
     rows = inserted = changed = 0
+    months: set[int] = set()
     before_ms: int | None = None
     for part in parts:
         if not isinstance(part, KlineLines) and not part:
             continue
-        written = _write_part(connection, task, part, batch_id, before_ms)
+        written, told = _write_part(connection, task, part, batch_id, before_ms)
+        months.update(told)
         rows += part.rows if isinstance(part, KlineLines) else len(part)
         inserted, changed = inserted + written.inserted, changed + written.changed
         before_ms = part.last_open_ms if isinstance(part, KlineLines) else part[-1].open_time_ms
+    stamped = [(task.series, month_ms) for month_ms in sorted(months)]
+    write_stamps(connection, stamped, stamp, task.batch.fetched_at_ms)
     close_batch(connection, task.batch, batch_id, rows, Written(inserted, changed))
     return Written(inserted, changed)
 
 
 def _write_part(
     connection: Connection, task: _Task, part: KlinePart, batch_id: int, before_ms: int | None
-) -> Written:
-    """Write a part that is not empty; `before_ms` is the last open time of the one before."""
+) -> tuple[Written, Iterable[int]]:
+    """Write a part that is not empty; `before_ms` is the last open time of the one before.
+
+    Returns what that did, and the starts of the months it changed.
+    """
     series, fetched_at_ms = task.series, task.batch.fetched_at_ms
     rows: KlineBlock | list[KlineRow]
     if isinstance(part, KlineLines):
@@ -123,10 +132,16 @@ def _write_part(
     is_announced = task.announce_from_ms is not None and task.series.venue == VENUE
     announces = is_announced and last_ms >= (task.announce_from_ms or 0)
     touched: Sequence[int] = ()
+    months: Iterable[int]
     if not _holds(connection, series, first_ms, last_ms) and insert_if_new(
         connection, t.klines, rows
     ):
         written = Written(count, 0)
+        months = (
+            iter_months(first_ms, last_ms)
+            if isinstance(part, KlineLines)
+            else months_of(_opens(part))
+        )
         if announces:
             touched = _opens(part)
     else:
@@ -135,10 +150,11 @@ def _write_part(
         fresh, changed = merge_rows(connection, rows, batch_id, fetched_at_ms)
         written = Written(len(fresh) - changed - len(moves), changed + len(moves))
         touched = [*fresh, *(move.from_ms for move in moves)]
+        months = months_of(touched)
     if announces and task.announce_from_ms is not None:
         keys = [kline_key(series, ms) for ms in touched if ms >= task.announce_from_ms]
         announce(connection, "klines", keys, fetched_at_ms)
-    return written
+    return written, months
 
 
 def _opens(part: KlinePart) -> list[int]:

@@ -120,6 +120,7 @@ def write_file_seen(connection: Connection, series: Series, batch: Batch, rows: 
             fetched_at_ms=batch.fetched_at_ms,
             checked_at_ms=batch.fetched_at_ms,
             rows=rows,
+            stamp=0,
         )
     )
 

@@ -149,7 +149,21 @@ ingest_batches = Table(
     # The archive's own mark of a file's content, and when it last still had that content.
     Column("etag", exact(80)),
     Column("checked_at_ms", BigInteger),
+    # What the months bear that it changed; 0 where it was to change none.
+    Column("stamp", BigInteger, nullable=False),
     Index(None, "symbol_id", "interval_id"),
+)
+
+#: Of every month, by open time, that holds a kline: a random number, drawn anew with each change.
+kline_months = Table(
+    "kline_months",
+    metadata,
+    Column("symbol_id", Integer, ForeignKey("symbols.id"), primary_key=True, autoincrement=False),
+    Column("interval_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("month_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("stamp", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 kline_revisions = Table(
