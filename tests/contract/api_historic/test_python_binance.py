@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 
 from market.interval import HOUR_MS, Interval
+from support.event_loops import run_apart
 from support.history_api import add_series, history_api, new_store
 from support.klines import START_MS, make_klines
 
 with warnings.catch_warnings():
     # The library imports names its own dependency has deprecated.
     warnings.simplefilter("ignore", DeprecationWarning)
+    from binance.async_client import AsyncClient
     from binance.client import Client
     from binance.exceptions import BinanceAPIException
 
@@ -66,6 +69,82 @@ def test_history_since_a_date_ends_at_the_newest(client: Client) -> None:
     rows = client.get_historical_klines("BTCUSDT", "1h", "2024-03-01")
 
     assert rows == [list(kline) for kline in KLINES[60 * 24 :]]
+
+
+def test_history_is_generated_page_by_page(client: Client) -> None:
+    rows = client.get_historical_klines_generator("BTCUSDT", "1h", START_MS)
+
+    assert list(rows) == [list(kline) for kline in KLINES]
+
+
+def test_first_kline_is_found(client: Client) -> None:
+    # Calls that start before the listing get what there is from the listing on.
+    assert client._get_earliest_valid_timestamp("BTCUSDT", "1h") == START_MS
+
+
+def test_chart_klines_are_the_stored_ones(client: Client) -> None:
+    rows = client.get_ui_klines(symbol="BTCUSDT", interval="1h", limit=2)
+
+    assert rows == [list(kline) for kline in KLINES[-2:]]
+
+
+def test_prices_are_told(client: Client) -> None:
+    price = {"symbol": "BTCUSDT", "price": KLINES[-1].close}
+
+    assert client.get_symbol_ticker(symbol="BTCUSDT") == price
+    assert client.get_symbol_ticker(symbols='["BTCUSDT"]') == [price]
+    assert client.get_all_tickers() == [price]
+
+
+def test_average_price_is_told(client: Client) -> None:
+    average = client.get_avg_price(symbol="BTCUSDT")
+
+    assert (average["mins"], average["closeTime"]) == (60, KLINES[-1].close_time_ms)
+
+
+def ask_asynchronously(api: str, ask: Callable[[AsyncClient], Awaitable[Any]]) -> Any:
+    class HistoryClient(AsyncClient):  # type: ignore[misc]  # the library has no types
+        API_URL = f"{api}/api"
+
+    async def run() -> Any:
+        client = await HistoryClient.create()
+        try:
+            return await ask(client)
+        finally:
+            await client.close_connection()
+
+    return run_apart(run())
+
+
+def test_asynchronous_client_reads_history(api: str) -> None:
+    rows = ask_asynchronously(api, lambda c: c.get_historical_klines("BTCUSDT", "1h", START_MS))
+
+    assert rows == [list(kline) for kline in KLINES]
+
+
+def test_asynchronous_client_reads_the_rest(api: str) -> None:
+    async def ask(client: AsyncClient) -> Any:
+        pages = await client.get_historical_klines_generator("BTCUSDT", "1h", START_MS)
+        return [
+            await client.get_server_time(),
+            await client.get_symbol_info("BTCUSDT"),
+            await client.get_symbol_ticker(symbol="BTCUSDT"),
+            [row async for row in pages],
+        ]
+
+    time, symbol, ticker, generated = ask_asynchronously(api, ask)
+
+    assert time == {"serverTime": NOW_MS}
+    assert symbol["baseAsset"] == "BTC"
+    assert ticker["price"] == KLINES[-1].close
+    assert generated == [list(kline) for kline in KLINES]
+
+
+def test_call_the_api_has_not_is_an_error(client: Client) -> None:
+    with pytest.raises(BinanceAPIException, match="not supported") as caught:
+        client.get_order_book(symbol="BTCUSDT")
+
+    assert (caught.value.status_code, caught.value.code) == (404, -1020)
 
 
 def test_symbols_are_described(client: Client) -> None:
