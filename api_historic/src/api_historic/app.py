@@ -11,10 +11,12 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
+from api_historic.binance.document import BINANCE_ERRORS
 from api_historic.binance.routes import build_binance_router
 from api_historic.binance.tickers import build_ticker_router
 from api_historic.binance.unsupported import build_unsupported_router
 from api_historic.clock_keeper import start_clock
+from api_historic.document import NATIVE_ERRORS
 from api_historic.native.catalogue import build_catalogue_router
 from api_historic.native.forecasts import build_forecast_router
 from api_historic.native.klines import build_kline_router
@@ -51,12 +53,16 @@ def create_app(
     )
     install_manners(app, service.readiness())
     binance = (build_binance_router(service), build_ticker_router(service))
+    native = (
+        build_kline_router(service),
+        build_forecast_router(service),
+        build_catalogue_router(service),
+    )
     for router in binance:
-        app.include_router(router)
+        app.include_router(router, responses=BINANCE_ERRORS)
     app.include_router(build_unsupported_router(binance))
-    app.include_router(build_kline_router(service))
-    app.include_router(build_forecast_router(service))
-    app.include_router(build_catalogue_router(service))
+    for router in native:
+        app.include_router(router, responses=NATIVE_ERRORS)
     app.mount("/", WebPage(web_dir), name="web")
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     app.add_middleware(SecurityHeaders)

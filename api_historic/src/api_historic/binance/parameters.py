@@ -21,9 +21,11 @@ Pairs = Sequence[tuple[str, str]]
 _INTEGER = "^[0-9]{1,20}$"
 _INTEGER_PATTERN = re.compile(_INTEGER, re.ASCII)
 _MAX_LONG = 2**63 - 1
-# The message shows the pattern in Java's dialect, where && takes the small letters out.
+# The message shows the pattern in Java's dialect, where && takes the small letters out. Not
+# all letters are Latin: Binance lists symbols in other scripts, too.
 _SYMBOL = r"^[\w\-._&&[^a-z]]{1,50}$"
-_SYMBOL_PATTERN = re.compile(r"[A-Z0-9_.\-]{1,50}")
+SYMBOL_CHARACTERS = r"(?:(?![a-z])[\w.\-]){1,50}"
+_SYMBOL_PATTERN = re.compile(SYMBOL_CHARACTERS)
 _SYMBOLS = r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}){0,1}\]$'
 _ZONE = re.compile(r"([+-]?)(\d{1,2})(?::([0-5]\d))?", re.ASCII)
 #: No time in milliseconds is this large; what is, counts microseconds.

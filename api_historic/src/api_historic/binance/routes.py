@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from api_historic.binance import rejections
+from api_historic.binance import document, rejections
 from api_historic.binance.answers import BinanceRoute, answered, wants_microseconds
 from api_historic.binance.exchange_info import build_exchange_info
 from api_historic.binance.parameters import (
@@ -15,9 +15,11 @@ from api_historic.binance.parameters import (
     read_klines_call,
 )
 from api_historic.binance.zones import is_shifted, read_shifted_rows
-from api_historic.kline_rows import Window, read_rows
+from api_historic.klines.layout import json_layout
+from api_historic.klines.rows import Window, read_rows
 from api_historic.service import Service
 from market.errors import NotFound
+from market.kline import KLINE_FIELDS
 from market.store.symbols import find_series, read_symbols
 
 
@@ -25,20 +27,20 @@ def build_binance_router(service: Service) -> APIRouter:
     """Return the routes of `/api/v3`."""
     router = APIRouter(prefix="/api/v3", tags=["binance"], route_class=BinanceRoute)
 
-    @router.get("/ping")
+    @router.get("/ping", openapi_extra=document.PING)
     def ping(request: Request) -> Response:
         """Return an empty object."""
         check_no_parameters(request.query_params.multi_items())
         return answered(request, b"{}")
 
-    @router.get("/time")
+    @router.get("/time", openapi_extra=document.TIME)
     def time(request: Request) -> Response:
         """Return the exchange's time as this API knows it."""
         check_no_parameters(request.query_params.multi_items())
         unit = 1000 if wants_microseconds(request) else 1
         return answered(request, orjson.dumps({"serverTime": service.now_ms() * unit}))
 
-    @router.get("/exchangeInfo")
+    @router.get("/exchangeInfo", openapi_extra=document.EXCHANGE_INFO)
     def exchange_info(request: Request) -> Response:
         """Return the symbols of this installation, each as the exchange described it."""
         call = read_info_call(request.query_params.multi_items())
@@ -47,8 +49,8 @@ def build_binance_router(service: Service) -> APIRouter:
             symbols = [symbol for _, symbol in sorted(read_symbols(connection))]
         return answered(request, build_exchange_info(symbols, call, service.now_ms()))
 
-    @router.get("/klines")
-    @router.get("/uiKlines")
+    @router.get("/klines", openapi_extra=document.KLINES)
+    @router.get("/uiKlines", openapi_extra=document.KLINES)
     def klines(request: Request) -> Response:
         """Return stored klines as Binance's bare array of arrays."""
         call = read_klines_call(request.query_params.multi_items())
@@ -75,5 +77,6 @@ def answer_klines(service: Service, call: KlinesCall, *, microseconds: bool) -> 
             return read_shifted_rows(
                 connection, series, call.zone_ms, window, microseconds=microseconds
             )
-        rows = read_rows(connection, series, window, microseconds=microseconds)
-    return b"".join(rows.json_parts())
+        layout = json_layout(KLINE_FIELDS, microseconds=microseconds)
+        rows = read_rows(connection, series, window, layout)
+    return rows.json()

@@ -15,7 +15,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
-from api_historic.binance import rejections
+from api_historic.binance import document, rejections
 from api_historic.binance.answers import BinanceRoute, answered, wants_microseconds
 from api_historic.binance.newest import (
     ListedSymbol,
@@ -49,7 +49,7 @@ def build_ticker_router(service: Service) -> APIRouter:
     """Return the routes of `/api/v3` about prices."""
     router = APIRouter(prefix="/api/v3", tags=["binance"], route_class=BinanceRoute)
 
-    @router.get("/ticker/price")
+    @router.get("/ticker/price", openapi_extra=document.TICKER_PRICE)
     def ticker_price(request: Request) -> Response:
         """Return the close of the newest stored kline, of one symbol, several or all."""
         call = read_price_call(request.query_params.multi_items())
@@ -61,7 +61,7 @@ def build_ticker_router(service: Service) -> APIRouter:
         oldest_ms = min((kline.close_time_ms for kline in prices.values()), default=None)
         return answered(request, body, {} if oldest_ms is None else {AS_OF: str(oldest_ms)})
 
-    @router.get("/avgPrice")
+    @router.get("/avgPrice", openapi_extra=document.AVERAGE_PRICE)
     def average_price(request: Request) -> Response:
         """Return the volume-weighted price of the newest five minutes that are stored."""
         name = read_average_call(request.query_params.multi_items())

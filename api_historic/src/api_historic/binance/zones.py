@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from api_historic.kline_rows import Window
+from api_historic.klines.rows import Window
 from market.interval import Interval
 from market.kline import Kline
 from market.store.klines import read_klines, read_newest_open

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from api_historic.cursor import Position, read_cursor
 from market.errors import InvalidParameter
@@ -14,13 +16,28 @@ from market.forecast import MAX_STEPS
 from market.interval import Interval
 from market.kline import KLINE_FIELDS
 from market.shapes import resolve_symbol
-from market.times import parse_time_ms
+from market.times import MAX_MS, parse_time_ms
 
 #: What `/v1/klines` answers unless asked: all that carries something.
 DEFAULT_FIELDS = KLINE_FIELDS[:-1]
 MAX_KLINES = 100_000
 MAX_FORECASTS = 100
 MAX_JOBS = 1_000
+#: Characters of a symbol, a model or a kind: the store keeps no longer ones.
+MAX_NAME = 64
+
+
+@dataclass(frozen=True)
+class Checked(BeforeValidator):
+    """A check in our own words, and what `/openapi.json` says is valid."""
+
+    schema: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema in place of what the type alone would tell."""
+        return self.schema
 
 
 def _fields(value: str | list[str]) -> tuple[str, ...]:
@@ -32,7 +49,18 @@ def _fields(value: str | list[str]) -> tuple[str, ...]:
     return fields
 
 
-def _integer(name: str, low: int, high: int) -> BeforeValidator:
+_FIELD = "(" + "|".join(KLINE_FIELDS) + ")"
+FieldNames = Checked(
+    _fields,
+    schema={
+        "type": "string",
+        "pattern": f"^{_FIELD}(,{_FIELD}){{0,{len(KLINE_FIELDS) - 1}}}$",
+        "example": "open_time,close",
+    },
+)
+
+
+def _integer(name: str, low: int, high: int) -> Checked:
     def read(value: Any) -> int:
         text = str(value)
         # No number has more than 20 digits: int() of a megabyte of them would take its time.
@@ -41,13 +69,24 @@ def _integer(name: str, low: int, high: int) -> BeforeValidator:
             raise InvalidParameter(name, value, f"an integer from {low} to {high}")
         return int(text)
 
-    return BeforeValidator(read)
+    return Checked(read, schema={"type": "integer", "minimum": low, "maximum": high})
 
 
-def _time(name: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: None if value is None else parse_time_ms(name, value))
+def _time(name: str) -> Checked:
+    return Checked(
+        lambda value: None if value is None else parse_time_ms(name, value),
+        schema={
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MAX_MS},
+                {"type": "string", "format": "date", "pattern": "^(19[7-9]|[2-9][0-9]{2})"},
+                {"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-9][0-9]{2})"},
+            ],
+            "example": "2024-01-01",
+        },
+    )
 
 
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 Chosen = Annotated[Interval, BeforeValidator(Interval.parse)]
 
 
@@ -74,10 +113,12 @@ class PagedQuery(Query):
 class SeriesQuery(Query):
     """Names a series: `symbol`, or `currency` and `compare`, and `interval`."""
 
-    symbol: str | None = Field(None, description="Such as BTCUSDT.")
-    currency: str | None = Field(None, description="With `compare` in place of `symbol`: BTC.")
-    compare: str | None = Field(None, description="The currency of the prices: USDT.")
-    interval: Chosen = Field(description="One of Binance's sixteen, case-sensitive.")
+    symbol: Name | None = Field(None, description="Such as BTCUSDT.", examples=["BTCUSDT"])
+    currency: Name | None = Field(None, description="With `compare` in place of `symbol`: BTC.")
+    compare: Name | None = Field(None, description="The currency of the prices: USDT.")
+    interval: Chosen = Field(
+        description="One of Binance's sixteen, case-sensitive.", examples=["1h"]
+    )
 
     def symbol_name(self) -> str:
         """Return the symbol that is meant."""
@@ -88,7 +129,7 @@ class NewestKlinesQuery(SeriesQuery):
     """The parameters of `GET /v1/klines/latest`."""
 
     limit: Annotated[int, _integer("limit", 1, MAX_KLINES)] = 1
-    fields: Annotated[tuple[str, ...], BeforeValidator(_fields)] = DEFAULT_FIELDS
+    fields: Annotated[tuple[str, ...], FieldNames] = DEFAULT_FIELDS
 
 
 class KlinesQuery(PagedQuery, SeriesQuery):
@@ -101,7 +142,7 @@ class KlinesQuery(PagedQuery, SeriesQuery):
         None, description="Open times stay before this one."
     )
     limit: Annotated[int, _integer("limit", 1, MAX_KLINES)] = 1_000
-    fields: Annotated[tuple[str, ...], BeforeValidator(_fields)] = DEFAULT_FIELDS
+    fields: Annotated[tuple[str, ...], FieldNames] = DEFAULT_FIELDS
 
     def check_range(self) -> None:
         """Check that the range does not end before it starts.
@@ -118,7 +159,7 @@ class KlinesQuery(PagedQuery, SeriesQuery):
 class ForecastsQuery(PagedQuery, SeriesQuery):
     """The parameters of `GET /v1/forecasts`."""
 
-    model: str | None = Field(None, description="Default: the champion's model.")
+    model: Name | None = Field(None, description="Default: the champion's model.")
     cutoff_ms: Annotated[int | None, _time("cutoff_ms")] = None
     horizon: Annotated[int, _integer("horizon", 1, MAX_STEPS)] = MAX_STEPS
     limit: Annotated[int, _integer("limit", 1, MAX_FORECASTS)] = 1
@@ -127,16 +168,16 @@ class ForecastsQuery(PagedQuery, SeriesQuery):
 class ScoresQuery(Query):
     """The parameters of `GET /v1/scores`."""
 
-    symbol: str | None = None
+    symbol: Name | None = None
     interval: Chosen | None = None
-    model: str | None = None
+    model: Name | None = None
     kind: Literal["replay", "live"] | None = None
 
 
 class JobsQuery(Query):
     """The parameters of `GET /v1/jobs`."""
 
-    kind: str | None = None
+    kind: Name | None = None
     limit: Annotated[int, _integer("limit", 1, MAX_JOBS)] = 100
 
 
