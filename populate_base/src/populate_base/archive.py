@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple, TypeVar
 
@@ -25,6 +26,10 @@ _MAX_LISTING_BYTES = 4 << 20
 #: Larger downloads wait on the disk: a month of minutes has three megabytes, one of seconds
 #: more than a hundred, and several wait at a time.
 _MEMORY_BYTES = 1 << 20
+#: A body that comes no faster for so long is given up: the time-out is only that between
+#: two bytes, and others wait for their turn.
+_LEAST_BYTES_PER_S = 8_000
+_PATIENCE_S = 20.0
 _Answer = TypeVar("_Answer")
 
 
@@ -190,11 +195,12 @@ class Archive:
                     return None
                 if response.status_code != 200:
                     raise ExchangeUnavailable(f"{url} was answered with {response.status_code}")
-                received = 0
+                received, started_s = 0, time.monotonic()
                 for chunk in response.iter_bytes():
                     received += len(chunk)
                     if received > max_bytes:
                         raise DataError(f"{url} is larger than {max_bytes} bytes")
+                    _check_pace(url, received, time.monotonic() - started_s)
                     keep(chunk)
                 metrics.BYTES.labels("archive").inc(received)
                 return response.headers
@@ -202,3 +208,8 @@ class Archive:
             metrics.REQUESTS.labels("archive", "unreachable").inc()
             reason = str(error) or type(error).__name__
             raise ExchangeUnavailable(f"{url} cannot be read: {reason}") from error
+
+
+def _check_pace(url: str, received: int, seconds: float) -> None:
+    if seconds > _PATIENCE_S and received < _LEAST_BYTES_PER_S * seconds:
+        raise ExchangeUnavailable(f"{url} came too slowly: {received} bytes in {seconds:.0f} s")

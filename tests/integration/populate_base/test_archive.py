@@ -18,6 +18,7 @@ from market.interval import Interval
 from market.kline import Kline
 from market.store import Store
 from market.times import format_time, parse_time_ms
+from populate_base import archive as archive_module
 from populate_base.archive import Archive
 from populate_base.archive_file import ArchiveFile, Period
 from populate_base.backfill import Sources
@@ -230,6 +231,22 @@ def test_an_archive_without_any_host_says_so() -> None:
     with pytest.raises(ExchangeUnavailable, match="cannot be read"):
         list(archive.iter_objects(FOLDER))
     archive.close()
+
+
+def test_a_file_that_drips_is_given_up(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_module, "_PATIENCE_S", 1.0)
+    simulator.control("faults", kind="slow_body", bytes_per_s=2_000, count=2, path=f"/{MONTH.path}")
+    archive = Archive(simulator.url, attempts=1)
+
+    with pytest.raises(ExchangeUnavailable, match="came too slowly"):
+        archive.fetch(MONTH)
+    again = archive.fetch(MONTH)
+    archive.close()
+
+    assert again is not None
+    again.content.close()
 
 
 def test_a_file_larger_than_its_range_allows_is_not_fetched_whole(
