@@ -23,11 +23,14 @@ from starlette.exceptions import HTTPException
 from market.errors import (
     Conflict,
     FatalError,
+    Forbidden,
     InvalidParameter,
     KlinecastError,
     NotFound,
     RateLimited,
     RetryableError,
+    TooManyRequests,
+    Unauthorized,
 )
 from market.health import Readiness, metrics_body, readiness_body
 from market.log import get_logger
@@ -87,9 +90,12 @@ def status_of(error: KlinecastError) -> int:
     """Return the HTTP status an error is answered with."""
     statuses: tuple[tuple[type[KlinecastError], int], ...] = (
         (InvalidParameter, 422),
+        (Unauthorized, 401),
+        (Forbidden, 403),
         (NotFound, 404),
         (Conflict, 409),
         (RateLimited, 429),
+        (TooManyRequests, 429),
         (RetryableError, 503),
     )
     return next((status for kind, status in statuses if isinstance(error, kind)), 500)
@@ -98,7 +104,9 @@ def status_of(error: KlinecastError) -> int:
 def _answer_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, KlinecastError):
         raise error
-    wait_s = error.retry_after_s if isinstance(error, RateLimited) else RETRY_AFTER_S
+    wait_s = float(RETRY_AFTER_S)
+    if isinstance(error, RateLimited | TooManyRequests):
+        wait_s = error.retry_after_s
     return error_response(
         status_of(error), type(error).__name__, error.detail, error.hint, retry_after_s=wait_s
     )

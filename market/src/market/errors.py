@@ -6,10 +6,13 @@
     |   |   `-- StoreConflict     ... this time: another transaction was in the way
     |   |-- ExchangeUnavailable   Binance answers with a fault, or not at all
     |   |   `-- RateLimited       Binance asks to wait (429) or has banned us (418)
-    |   `-- ServiceUnavailable    another service of the installation does not answer
+    |   |-- ServiceUnavailable    another service of the installation does not answer
+    |   `-- TooManyRequests       a limit of ours is reached: a quota, a rate, wrong passwords
     `-- FatalError                the same call will fail again
         |-- InvalidParameter      a value from outside is not valid
         |   `-- SettingsError     ... in the environment
+        |-- Unauthorized          nobody is named, or it is not proved who it is
+        |-- Forbidden             who asks may not do this
         |-- NotFound              the symbol, job or forecast named does not exist
         |-- Conflict              the state of the installation forbids it
         |-- ExchangeRefused       Binance does not serve this place or this client
@@ -70,6 +73,18 @@ class ServiceUnavailable(RetryableError):
     """Another service of the installation does not answer."""
 
 
+class TooManyRequests(RetryableError):
+    """A limit of ours is reached.
+
+    Attributes:
+        retry_after_s: seconds until the same call may succeed.
+    """
+
+    def __init__(self, detail: str, *, retry_after_s: float, hint: str = "") -> None:
+        super().__init__(detail, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class InvalidParameter(FatalError):
     """A value from outside is not valid.
 
@@ -87,6 +102,14 @@ class InvalidParameter(FatalError):
 
 class SettingsError(InvalidParameter):
     """A variable of the environment is missing or not valid."""
+
+
+class Unauthorized(FatalError):
+    """Nobody is named, or it is not proved who it is."""
+
+
+class Forbidden(FatalError):
+    """Who asks may not do this."""
 
 
 class NotFound(FatalError):

@@ -12,6 +12,8 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 _SECRET_NAME = re.compile(r"password|secret|token|api_?key|authorization", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(\w+://[^:/@\s]*:)[^@/\s]+@")
+#: A token of ours, wherever it stands; its id may be shown.
+_OWN_TOKEN = re.compile(r"\b(klc_[a-z0-9]{10})_[A-Za-z0-9]+")
 _NAMED_SECRET = re.compile(
     r"((?:password|secret|token|api_?key|signature)[\"']?\s*[=:]\s*[\"']?)[^\s&,;\"']+",
     re.IGNORECASE,
@@ -77,5 +79,6 @@ def _masked(name: str, value: object) -> object:
 
 
 def mask_text(text: str) -> str:
-    """Blank the passwords of URLs and what follows `password=`, `token=` and the like."""
-    return _NAMED_SECRET.sub(r"\1***", _URL_PASSWORD.sub(r"\1***@", text))
+    """Blank the passwords of URLs, our tokens, what follows `password=`, `token=` and the like."""
+    text = _OWN_TOKEN.sub(r"\1_***", _URL_PASSWORD.sub(r"\1***@", text))
+    return _NAMED_SECRET.sub(r"\1***", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, literal_column
+from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, literal_column
 
 _NOW_MS = {
     True: "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
@@ -31,3 +31,8 @@ def now_us(*, is_sqlite: bool) -> ColumnElement[int]:
 def this_month(*, is_sqlite: bool) -> ColumnElement[int]:
     """Return the running month in UTC as a number: 202606 is June 2026."""
     return literal_column(_MONTH[is_sqlite], Integer())
+
+
+def now_of(connection: Connection) -> ColumnElement[int]:
+    """Return `now_ms` in the words of a connection's engine."""
+    return now_ms(is_sqlite=connection.dialect.name == "sqlite")
