@@ -17,8 +17,8 @@ MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 WEEK_MS = 7 * DAY_MS
-# 1970-01-01 was a Thursday: the first Monday came four days later.
-_FIRST_MONDAY_MS = 4 * DAY_MS
+#: 1970-01-01 was a Thursday: the first Monday came four days later.
+FIRST_MONDAY_MS = 4 * DAY_MS
 
 
 class Interval(Enum):
@@ -78,8 +78,8 @@ class Interval(Enum):
     def floor(self, time_ms: int) -> int:
         """Return the newest grid time that is not after `time_ms`."""
         if self.step_ms is None:
-            return _month_start_ms(_month_of(time_ms))
-        origin = _FIRST_MONDAY_MS if self is Interval.W1 else 0
+            return month_start_ms(month_number(time_ms))
+        origin = FIRST_MONDAY_MS if self is Interval.W1 else 0
         return (time_ms - origin) // self.step_ms * self.step_ms + origin
 
     def ceil(self, time_ms: int) -> int:
@@ -91,7 +91,7 @@ class Interval(Enum):
         """Return the grid time `count` steps after the grid time `open_ms`."""
         if self.step_ms is not None:
             return open_ms + count * self.step_ms
-        return _month_start_ms(_month_of(open_ms) + count)
+        return month_start_ms(month_number(open_ms) + count)
 
     def close_of(self, open_ms: int) -> int:
         """Return the close time of the kline in that slot: its last millisecond."""
@@ -108,7 +108,7 @@ class Interval(Enum):
             return 0
         if self.step_ms is not None:
             return (end - first) // self.step_ms
-        return _month_of(end) - _month_of(first)
+        return month_number(end) - month_number(first)
 
     def iter_opens(self, start_ms: int, end_ms: int) -> Iterator[int]:
         """Yield the grid times of the half-open range, ascending."""
@@ -160,18 +160,18 @@ _EPOCH_MONTH = 1970 * 12
 _EPOCH_DAY = 719_468
 
 
-def _month_start_ms(month: int) -> int:
-    """Return the first millisecond of a month."""
+def month_start_ms(month: int) -> int:
+    """Return the first millisecond of a month, counted from January of year 0."""
     year, of_year = divmod(month - 2, 12)
     days = year * 365 + year // 4 - year // 100 + year // 400 + (153 * of_year + 2) // 5
     return (days - _EPOCH_DAY) * DAY_MS
 
 
-def _month_of(time_ms: int) -> int:
-    """Return the month that a time lies in."""
+def month_number(time_ms: int) -> int:
+    """Return the month that a time lies in, counted from January of year 0."""
     month = _EPOCH_MONTH + time_ms * _MONTHS_OF_400_YEARS // _MS_OF_400_YEARS  # off by one, at most
-    while _month_start_ms(month) > time_ms:
+    while month_start_ms(month) > time_ms:
         month -= 1
-    while _month_start_ms(month + 1) <= time_ms:
+    while month_start_ms(month + 1) <= time_ms:
         month += 1
     return month
