@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_historic.coverage import describe_coverage, missing_of, span_of_page
+from api_historic.klines.coverage import Asked, describe_coverage, missing_of, span_of_page
 from market.gaps import Cause, Gap, Range
 from market.interval import DAY_MS, HOUR_MS, Interval
 
@@ -39,8 +39,8 @@ def test_pages_name_each_missing_slot_once(
         page, has_more = rows[:limit], len(rows) > limit
         span = span_of_page(
             interval,
-            (position, end_ms if asks_end else None),
-            page,
+            Asked(position, end_ms if asks_end else None),
+            (page[0], page[-1]) if page else None,
             has_more=has_more,
             now_ms=end_ms,
         )
@@ -57,7 +57,11 @@ def test_page_without_start_speaks_from_its_first_kline() -> None:
     opens = [START_MS, START_MS + HOUR_MS]
 
     span = span_of_page(
-        Interval.H1, (None, None), opens, has_more=False, now_ms=START_MS + 3 * HOUR_MS + 5
+        Interval.H1,
+        Asked(None, None),
+        (opens[0], opens[-1]),
+        has_more=False,
+        now_ms=START_MS + 3 * HOUR_MS + 5,
     )
 
     assert span == Range(START_MS, START_MS + 3 * HOUR_MS)
@@ -67,14 +71,20 @@ def test_slot_that_is_still_open_is_not_missing() -> None:
     now_ms = START_MS + DAY_MS + HOUR_MS
 
     span = span_of_page(
-        Interval.D1, (START_MS, now_ms + 9 * DAY_MS), [START_MS], has_more=False, now_ms=now_ms
+        Interval.D1,
+        Asked(START_MS, now_ms + 9 * DAY_MS),
+        (START_MS, START_MS),
+        has_more=False,
+        now_ms=now_ms,
     )
 
     assert missing_of(Interval.D1, span, [START_MS]) == []
 
 
 def test_empty_answer_for_the_future_is_complete() -> None:
-    span = span_of_page(Interval.H1, (START_MS + DAY_MS, None), [], has_more=False, now_ms=START_MS)
+    span = span_of_page(
+        Interval.H1, Asked(START_MS + DAY_MS, None), None, has_more=False, now_ms=START_MS
+    )
 
     assert describe_coverage(Interval.H1, span, [], []) == ([], 1.0)
 

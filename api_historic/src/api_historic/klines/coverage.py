@@ -16,29 +16,39 @@ class Coverage(NamedTuple):
     completeness: float
 
 
+class Asked(NamedTuple):
+    """The range a request asks for, and in which order; `None` leaves a side open."""
+
+    start_ms: int | None
+    end_ms: int | None
+    is_descending: bool = False
+
+
 def span_of_page(
     interval: Interval,
-    asked: tuple[int | None, int | None],
-    open_times: Sequence[int],
+    asked: Asked,
+    opens: tuple[int, int] | None,
     *,
     has_more: bool,
     now_ms: int,
 ) -> Range:
-    """Return the range a page speaks for.
+    """Return the range a page speaks for; `opens` are its oldest and its newest open time.
 
-    It begins where was asked, else at its first kline. It ends behind its last kline where
-    more follow, else where was asked, but never later than the newest slot that has closed.
+    It begins where was asked, else at its oldest kline. It ends where was asked, but never
+    later than the newest slot that has closed. Where more follow, it stops at its last kline.
     Neighbouring pages' ranges touch: no gap is told twice or not at all.
     """
-    start_ms, end_ms = asked
+    start_ms, end_ms = asked.start_ms, asked.end_ms
     newest_end_ms = interval.floor(now_ms)
-    if has_more:
-        end_ms = interval.ceil(open_times[-1] + 1)
+    if has_more and opens is not None and not asked.is_descending:
+        end_ms = interval.ceil(opens[1] + 1)
     elif end_ms is None or end_ms > newest_end_ms:
-        last_end_ms = interval.ceil(open_times[-1] + 1) if open_times else newest_end_ms
+        last_end_ms = newest_end_ms if opens is None else interval.ceil(opens[1] + 1)
         end_ms = max(newest_end_ms, last_end_ms)
+    if opens is not None and (start_ms is None or (has_more and asked.is_descending)):
+        start_ms = interval.floor(opens[0])
     if start_ms is None:
-        start_ms = interval.floor(open_times[0]) if open_times else end_ms
+        start_ms = end_ms
     return Range(start_ms, max(start_ms, end_ms))
 
 
