@@ -22,7 +22,7 @@ from api_historic.native.forecasts import build_forecast_router
 from api_historic.native.klines import build_kline_router
 from api_historic.security import SecurityHeaders
 from api_historic.service import VERSION, Service
-from api_historic.web_page import WebPage
+from api_historic.web_page import PageMount, WebPage
 from market.api import install_manners
 
 
@@ -63,7 +63,7 @@ def create_app(
     app.include_router(build_unsupported_router(binance))
     for router in native:
         app.include_router(router, responses=NATIVE_ERRORS)
-    app.mount("/", WebPage(web_dir), name="web")
+    app.router.routes.append(PageMount("/", WebPage(web_dir), name="web"))
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     app.add_middleware(SecurityHeaders)
     return app

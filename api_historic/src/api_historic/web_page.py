@@ -7,6 +7,7 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -20,6 +21,23 @@ _TYPES = {
     ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2",
 }
+
+
+#: What lies below belongs to the APIs, whether they have it or not.
+_API_PATHS = ("/v1/", "/api/")
+
+
+class PageMount(Mount):
+    """Where the page lies: behind the APIs' routes, who tell by themselves what they take."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match GET and HEAD outside the APIs; other methods only where nothing else does."""
+        match, child_scope = super().matches(scope)
+        if scope["type"] != "http" or scope["path"].startswith(_API_PATHS):
+            return Match.NONE, {}
+        if match is Match.FULL and scope["method"] not in ("GET", "HEAD"):
+            return Match.PARTIAL, child_scope
+        return match, child_scope
 
 
 class WebPage(StaticFiles):
@@ -37,7 +55,7 @@ class WebPage(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return the file of that path, or a 404 that names what is missing."""
         if scope["method"] not in ("GET", "HEAD"):
-            raise HTTPException(405, f"{scope['method']} is not possible at {scope['path']!r}")
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         if not self._folder.is_dir():
             raise HTTPException(
                 404,

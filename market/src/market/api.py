@@ -11,7 +11,9 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from types import FrameType
+from typing import Any
 
 import orjson
 import uvicorn
@@ -43,6 +45,25 @@ _SECONDS = Histogram("http_request_seconds", "Time to answer.", ["route"])
 
 #: Seconds a client is asked to wait when a dependency is away.
 RETRY_AFTER_S = 5
+_READINESS_SCHEMA = {
+    "type": "object",
+    "required": ["ready", "checks"],
+    "properties": {
+        "ready": {"type": "boolean"},
+        "checks": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+#: What `/openapi.json` says of answers that are written as bytes.
+_READY: dict[int | str, dict[str, Any]] = {
+    status: {"description": words, "content": {"application/json": {"schema": _READINESS_SCHEMA}}}
+    for status, words in ((200, "Everything is there."), (503, "Something is away, with reasons."))
+}
+_METRICS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Prometheus' text format.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
 #: Characters of a refused value that its error repeats.
 _LONGEST_ECHO = 200
 
@@ -64,13 +85,13 @@ def _add_health(app: FastAPI, readiness: Readiness) -> None:
         """Tell that the process is alive."""
         return {"alive": True}
 
-    @app.get("/readyz", tags=["health"])
+    @app.get("/readyz", tags=["health"], response_class=Response, responses=_READY)
     def readyz() -> Response:
         """Tell whether every dependency is there, with reasons: 200 or 503."""
         status, body = readiness_body(readiness)
         return Response(body, status, media_type="application/json")
 
-    @app.get("/metrics", tags=["health"])
+    @app.get("/metrics", tags=["health"], response_class=Response, responses=_METRICS)
     def metrics() -> Response:
         """Return Prometheus metrics."""
         body, kind = metrics_body()
@@ -130,11 +151,17 @@ def _short(value: object) -> str:
     return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}..."
 
 
-def _answer_http(_request: Request, error: Exception) -> Response:
+def _answer_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     name = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HTTPError")
-    response = error_response(error.status_code, name, str(error.detail))
+    detail, hint = str(error.detail), ""
+    if detail == HTTPStatus(error.status_code).phrase:  # the framework's own word for it
+        where = f"at {_short(request.url.path)}"
+        words = {404: f"there is nothing {where}", 405: f"{request.method} is not possible {where}"}
+        detail = words.get(error.status_code, detail)
+        hint = "GET /openapi.json lists what there is."
+    response = error_response(error.status_code, name, detail, hint)
     response.headers.update(error.headers or {})  # a 405 names what is allowed
     return response
 

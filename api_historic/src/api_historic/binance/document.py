@@ -37,8 +37,8 @@ _KLINE = {
         *[_DECIMAL] * 2,
         {"type": "string"},
     ],
-    "items": False,
     "minItems": 12,
+    "maxItems": 12,
 }
 _PRICE = {
     "type": "object",
