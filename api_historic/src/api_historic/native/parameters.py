@@ -60,7 +60,9 @@ FieldNames = Checked(
 )
 
 
-def _integer(name: str, low: int, high: int) -> Checked:
+def integer(name: str, low: int, high: int) -> Checked:
+    """Return the check of an integer parameter, both bounds included."""
+
     def read(value: Any) -> int:
         text = str(value)
         # No number has more than 20 digits: int() of a megabyte of them would take its time.
@@ -72,7 +74,8 @@ def _integer(name: str, low: int, high: int) -> Checked:
     return Checked(read, schema={"type": "integer", "minimum": low, "maximum": high})
 
 
-def _time(name: str) -> Checked:
+def moment(name: str) -> Checked:
+    """Return the check of a time in ms, a date, or ISO-8601 with an offset."""
     return Checked(
         lambda value: None if value is None else parse_time_ms(name, value),
         schema={
@@ -96,6 +99,16 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+def check_order(start_ms: int | None, end_ms: int | None) -> None:
+    """Check that a range does not end before it starts.
+
+    Raises:
+        InvalidParameter: it does.
+    """
+    if start_ms is not None and end_ms is not None and end_ms < start_ms:
+        raise InvalidParameter("end", end_ms, f"a time that is not before start, {start_ms}")
+
+
 class PagedQuery(Query):
     """Goes on where a page ended."""
 
@@ -110,38 +123,43 @@ class PagedQuery(Query):
         return None if self.cursor is None else read_cursor(self.cursor)
 
 
-class SeriesQuery(Query):
-    """Names a series: `symbol`, or `currency` and `compare`, and `interval`."""
+class SymbolQuery(Query):
+    """Names a symbol: `symbol`, or `currency` and `compare`."""
 
     symbol: Name | None = Field(None, description="Such as BTCUSDT.", examples=["BTCUSDT"])
     currency: Name | None = Field(None, description="With `compare` in place of `symbol`: BTC.")
     compare: Name | None = Field(None, description="The currency of the prices: USDT.")
-    interval: Chosen = Field(
-        description="One of Binance's sixteen, case-sensitive.", examples=["1h"]
-    )
 
     def symbol_name(self) -> str:
         """Return the symbol that is meant."""
         return resolve_symbol(self.symbol, self.currency, self.compare)
 
 
+class SeriesQuery(SymbolQuery):
+    """Names a series: a symbol and an interval."""
+
+    interval: Chosen = Field(
+        description="One of Binance's sixteen, case-sensitive.", examples=["1h"]
+    )
+
+
 class NewestKlinesQuery(SeriesQuery):
     """The parameters of `GET /v1/klines/latest`."""
 
-    limit: Annotated[int, _integer("limit", 1, MAX_KLINES)] = 1
+    limit: Annotated[int, integer("limit", 1, MAX_KLINES)] = 1
     fields: Annotated[tuple[str, ...], FieldNames] = DEFAULT_FIELDS
 
 
 class KlinesQuery(PagedQuery, SeriesQuery):
     """The parameters of `GET /v1/klines`."""
 
-    start: Annotated[int | None, _time("start")] = Field(
+    start: Annotated[int | None, moment("start")] = Field(
         None, description="Oldest open time: ms, YYYY-MM-DD or ISO-8601 with offset."
     )
-    end: Annotated[int | None, _time("end")] = Field(
+    end: Annotated[int | None, moment("end")] = Field(
         None, description="Open times stay before this one."
     )
-    limit: Annotated[int, _integer("limit", 1, MAX_KLINES)] = 1_000
+    limit: Annotated[int, integer("limit", 1, MAX_KLINES)] = 1_000
     fields: Annotated[tuple[str, ...], FieldNames] = DEFAULT_FIELDS
 
     def check_range(self) -> None:
@@ -150,19 +168,16 @@ class KlinesQuery(PagedQuery, SeriesQuery):
         Raises:
             InvalidParameter: it does.
         """
-        if self.start is not None and self.end is not None and self.end < self.start:
-            raise InvalidParameter(
-                "end", self.end, f"a time that is not before start, {self.start}"
-            )
+        check_order(self.start, self.end)
 
 
 class ForecastsQuery(PagedQuery, SeriesQuery):
     """The parameters of `GET /v1/forecasts`."""
 
     model: Name | None = Field(None, description="Default: the champion's model.")
-    cutoff_ms: Annotated[int | None, _time("cutoff_ms")] = None
-    horizon: Annotated[int, _integer("horizon", 1, MAX_STEPS)] = MAX_STEPS
-    limit: Annotated[int, _integer("limit", 1, MAX_FORECASTS)] = 1
+    cutoff_ms: Annotated[int | None, moment("cutoff_ms")] = None
+    horizon: Annotated[int, integer("horizon", 1, MAX_STEPS)] = MAX_STEPS
+    limit: Annotated[int, integer("limit", 1, MAX_FORECASTS)] = 1
 
 
 class ScoresQuery(Query):
@@ -178,7 +193,7 @@ class JobsQuery(Query):
     """The parameters of `GET /v1/jobs`."""
 
     kind: Name | None = None
-    limit: Annotated[int, _integer("limit", 1, MAX_JOBS)] = 100
+    limit: Annotated[int, integer("limit", 1, MAX_JOBS)] = 100
 
 
 class NoQuery(Query):
