@@ -26,7 +26,7 @@ from market.kline import Kline
 from market.log import get_logger
 from market.store.symbols import VENUE, Symbol
 from populate_base.api_key import VARIABLE, ApiKey, account_host, check_permissions
-from populate_base.faults import CLOCK_IS_OFF, is_bad_key, is_refused_place, read_fault
+from populate_base.faults import CLOCK_IS_OFF, is_bad_key, read_fault
 from populate_base.hosts import HostList
 from populate_base.parse import parse_symbol
 from populate_base.plan import PAGE_KLINES
@@ -172,12 +172,12 @@ class Exchange:
             with attempt:
                 self._check_key()
                 if self._clock_is_off:
-                    self._set_clock(self._ask_hosts(_ask_time, _TIME_WEIGHT, is_last=False))
+                    self._set_clock(self._ask_hosts(_ask_time, _TIME_WEIGHT))
                     self._clock_is_off = False
-                return self._ask_hosts(fetch, weight, is_last=attempt.num >= self._attempts)
+                return self._ask_hosts(fetch, weight)
         raise AssertionError("the last attempt returns or raises")
 
-    def _ask_hosts(self, fetch: Callable[[Any], _Answer], weight: int, *, is_last: bool) -> _Answer:
+    def _ask_hosts(self, fetch: Callable[[Any], _Answer], weight: int) -> _Answer:
         """Ask one host after the other until one answers."""
         problems: list[KlinecastError] = []
         for host in self._hosts.rank(time.monotonic()):
@@ -194,9 +194,7 @@ class Exchange:
                 return answer
         passing = [one for one in problems if isinstance(one, ExchangeUnavailable)]
         # A firewall's refusal may pass; that of a place does not.
-        if not passing or (is_last and all(map(is_refused_place, problems))):
-            raise ExchangeRefused(problems[-1].detail, hint=problems[-1].hint)
-        raise passing[-1]
+        raise passing[-1] if passing else problems[-1]
 
     def _ask(self, host: str, fetch: Callable[[Any], _Answer], weight: int) -> _Answer:
         with self._turn(weight):

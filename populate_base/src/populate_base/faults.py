@@ -67,11 +67,6 @@ def read_fault(
     return DataError(f"Binance refused the request ({said})")
 
 
-def is_refused_place(error: KlinecastError) -> bool:
-    """Tell whether an error of `read_fault` is one of where the request came from."""
-    return isinstance(error, ExchangeRefused | Blocked)
-
-
 def is_bad_key(status: int, code: int) -> bool:
     """Tell whether Binance refused an API key."""
     return status == 401 or code in _BAD_KEY

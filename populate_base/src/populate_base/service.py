@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from market.clock import ExchangeClock, keep_measuring
-from market.errors import FatalError, RetryableError
+from market.errors import DataError, FatalError, RetryableError
 from market.health import Readiness, serve_health
 from market.log import get_logger
 from market.store import Store, open_store
@@ -224,7 +224,8 @@ class FollowService:
         while not stop.is_set():
             try:
                 return work()
-            except RetryableError as error:
+            # An answer that can't be true may be true later: a proxy's page, a cut list.
+            except (RetryableError, DataError) as error:
                 self._problem = error.detail
                 log.warning("follow_waits", detail=error.detail)
                 stop.wait(_RETRY_S)

@@ -18,6 +18,7 @@ from market.store import Store
 from market.store import tables as t
 from market.times import parse_time_ms
 from populate_base.backfill import Backfill, Pace, Sources
+from populate_base.faults import Blocked
 from populate_base.plan import COSTS
 from populate_base.progress import LoggedProgress
 from support.archive import write_archive_months
@@ -267,7 +268,7 @@ def test_passing_faults_are_waited_out(
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(418, RateLimited), (451, ExchangeRefused), (403, ExchangeRefused)]
+    ("status", "kind"), [(418, RateLimited), (451, ExchangeRefused), (403, Blocked)]
 )
 def test_refusals_end_the_backfill_with_their_error(
     store: Store, sources: Sources, simulator: Simulator, status: int, kind: type[Exception]

@@ -93,6 +93,19 @@ def test_late_finals_and_what_was_never_told_leave_no_hole(
     check_whole(store)
 
 
+def test_a_firewall_that_blocks_for_a_while_is_waited_for(
+    simulator: Simulator, store: Store, sqlite_url: str, tmp_path: Path
+) -> None:
+    with following(simulator, sqlite_url, tmp_path) as follow:
+        follow.wait(follow.is_ready, "ready")
+        # More of them than one request has attempts, for all that a reconnect asks for.
+        control(simulator, "faults", kind="status", status=403, path="/api", count=8)
+        control(simulator, "faults", kind="drop_streams")
+        told = count_stored(store)
+        follow.wait(lambda: count_stored(store) >= told + 6, "klines behind the block")
+    check_whole(store)
+
+
 def test_two_followers_of_one_universe_take_turns(
     simulator: Simulator, store: Store, sqlite_url: str, tmp_path: Path
 ) -> None:

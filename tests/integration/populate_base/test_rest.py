@@ -23,6 +23,7 @@ from market.store.schema import migrate
 from populate_base import rest_client
 from populate_base.api_key import ApiKey
 from populate_base.exchange import Exchange
+from populate_base.faults import Blocked
 from populate_base.weight import WeightBudget
 from populate_base.wire_clock import WireClock
 from support.archive import write_archive_months
@@ -138,15 +139,15 @@ def test_a_host_that_refuses_or_fails_is_left_for_the_next(
     assert asked_next == served.url
 
 
-@pytest.mark.parametrize("status", [451, 403])
+@pytest.mark.parametrize(("status", "kind"), [(451, ExchangeRefused), (403, Blocked)])
 def test_only_where_every_host_refuses_it_is_refused(
-    other: Simulator, budget: WeightBudget, status: int
+    other: Simulator, budget: WeightBudget, status: int, kind: type[Exception]
 ) -> None:
     control(other, "faults", kind="status", status=status, path="/api", count=100)
 
     with (
         exchange_of([other.url, other.url.replace("127.0.0.1", "localhost")], budget) as exchange,
-        pytest.raises(ExchangeRefused) as caught,
+        pytest.raises(kind) as caught,
     ):
         exchange.fetch_time_ms()
 

@@ -12,7 +12,7 @@ from market.errors import (
     NotFound,
     RateLimited,
 )
-from populate_base.faults import Blocked, is_refused_place, read_fault
+from populate_base.faults import Blocked, read_fault
 
 NOW_MS = 1_660_090_000_000
 BANNED = (
@@ -59,8 +59,3 @@ def test_each_fault_has_its_error(status: int, code: int, kind: type[KlinecastEr
     error = read_fault(status, code, "as recorded", {}, NOW_MS)
 
     assert type(error) is kind
-
-
-@pytest.mark.parametrize(("status", "is_refused"), [(403, True), (451, True), (500, False)])
-def test_refusals_of_a_place_are_told_apart(status: int, is_refused: bool) -> None:
-    assert is_refused_place(read_fault(status, 0, "as recorded", {}, NOW_MS)) is is_refused
