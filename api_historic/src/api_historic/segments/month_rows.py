@@ -16,7 +16,9 @@ from market.store.symbols import Series
 _PAGE = 20_000
 
 
-def iter_pages(connection: Connection, series: Series, month: Range) -> Iterator[Sequence[RawRow]]:
+def iter_pages(
+    connection: Connection, series: Series, month: Range, *, page: int = _PAGE
+) -> Iterator[Sequence[RawRow]]:
     """Yield rows of the twelve fields, ascending, at most `page` at once.
 
     All pages are of one moment where the transaction is, and something was read in it.
