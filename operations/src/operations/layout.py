@@ -44,6 +44,11 @@ class Layout:
         return self.state_dir / "populator"
 
     @property
+    def segments(self) -> Path:
+        """The closed months that the history API keeps ready to be sent."""
+        return self.state_dir / "segments"
+
+    @property
     def simulator_state(self) -> Path:
         """The demo's clock."""
         return self.state_dir / "simulator.json"

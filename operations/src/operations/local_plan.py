@@ -70,6 +70,7 @@ def build_environment(
         "KLINECAST_HISTORY_URL": history_url,
         "POPULATE_STATE_DIR": str(layout.populator_state),
         "MODELS_WORK_PORT": str(settings.models_work_port),
+        "HISTORY_SEGMENTS_DIR": str(layout.segments),
         "HISTORY_WEB_DIR": str(layout.root / "web"),
     }
     fixed = {

@@ -68,6 +68,7 @@ def test_store_and_models_lie_in_the_state_folder(layout: Layout) -> None:
     assert environment["KLINECAST_STORE_URL"] == f"sqlite:///{layout.root}/.klinecast/klinecast.db"
     assert environment["KLINECAST_ARTEFACTS_URL"] == f"file://{layout.root}/.klinecast/artefacts"
     assert environment["POPULATE_STATE_DIR"] == f"{layout.root}/.klinecast/populator"
+    assert environment["HISTORY_SEGMENTS_DIR"] == f"{layout.root}/.klinecast/segments"
 
 
 def test_named_store_wins_over_the_default(layout: Layout) -> None:

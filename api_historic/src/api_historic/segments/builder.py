@@ -92,7 +92,7 @@ class Builder:
             if self._stop.is_set() or len(self._wanted) >= _QUEUE or self._is_left(series, month):
                 return
             self._wanted.setdefault((series, month))
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="segments", daemon=True)
                 self._thread.start()
             self._changed.notify()
@@ -110,14 +110,15 @@ class Builder:
 
     def _run(self) -> None:
         while (wanted := self._take()) is not None:
+            outcome = None
             try:
                 outcome = build_month(self._store, self._folder, *wanted, self._stop)
             except (KlinecastError, SQLAlchemyError, OSError, pa.ArrowException) as error:
                 get_logger().warning("segment_not_built", **_named(*wanted), detail=str(error))
-                outcome = None
+            finally:
+                self._finish(wanted, leave=outcome not in (Outcome.BUILT, Outcome.PRESENT))
             if outcome is Outcome.BUILT:
                 get_logger().info("segment_built", **_named(*wanted))
-            self._finish(wanted, leave=outcome not in (Outcome.BUILT, Outcome.PRESENT))
 
     def _take(self) -> tuple[Series, Range] | None:
         """Return the month wanted first, which stays in the queue while it is built."""
