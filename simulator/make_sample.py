@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from binance_simulator.aggregation import aggregate
 from binance_simulator.grid import Grid
+from market.aggregation import iter_aggregated
 from market.gaps import find_missing
 from market.interval import Interval
 from market.kline import Kline, check_kline
@@ -188,7 +188,9 @@ class Sample:
         """Check that the native days equal the days made of hours; return how many."""
         hours = sorted(self.klines[symbol, Interval.H1].values())
         native = self.klines[symbol, Interval.D1]
-        made = {row.open_time_ms: row for row in aggregate(hours, Interval.H1, Grid(Interval.D1))}
+        made = {
+            row.open_time_ms: row for row in iter_aggregated(hours, Interval.H1, Grid(Interval.D1))
+        }
         wrong = [open_ms for open_ms, row in native.items() if made.get(open_ms) != row]
         if wrong or len(made) != len(native):
             raise SystemExit(f"{symbol} 1d differs from its hours at {wrong[:5]}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from binance_simulator.aggregation import combine, flat
 from binance_simulator.catalogue import Catalogue
 from binance_simulator.columns import Columns
 from binance_simulator.faults.rows import View
 from binance_simulator.grid import Grid
 from binance_simulator.months import CACHE_BYTES, Months, iter_months, month_of, read_file
+from market.aggregation import combine
 from market.kline import Kline
 
 
@@ -159,6 +159,20 @@ class History:
             return None
         first_ms = min(segments[0].start_ms for segments in found)
         return query.grid.floor(first_ms), max(segments[-1].end_ms for segments in found) - 1
+
+
+def flat(kline: Kline) -> Kline:
+    """Return a kline as it stood when it opened: at its open price, nothing traded yet."""
+    return kline._replace(
+        high=kline.open,
+        low=kline.open,
+        close=kline.open,
+        volume="0.00000000",
+        quote_asset_volume="0.00000000",
+        number_of_trades=0,
+        taker_buy_base_asset_volume="0.00000000",
+        taker_buy_quote_asset_volume="0.00000000",
+    )
 
 
 def _closed(columns: Columns, now_ms: int) -> int:

@@ -6,11 +6,11 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from binance_simulator.aggregation import aggregate
 from binance_simulator.catalogue import ArchiveFile, Catalogue, Segment
 from binance_simulator.columns import Columns, pack, parse_csv
 from binance_simulator.faults.rows import View, apply_view, narrow
 from binance_simulator.grid import Grid
+from market.aggregation import iter_aggregated
 from market.errors import DataError
 from market.interval import Interval
 from market.kline import Kline
@@ -91,7 +91,7 @@ class Months:
                 last_ms = grid.next(opens[-1]) - 1
                 rows = self._rows(symbol, Grid(interval), opens[0], last_ms)
                 members = (r for r in rows if grid.floor(r.open_time_ms) in slots)
-                yield from aggregate(members, interval, grid)
+                yield from iter_aggregated(members, interval, grid)
 
     def _rows(self, symbol: str, grid: Grid, start_ms: int, last_ms: int) -> Iterator[Kline]:
         for month_ms in iter_months(start_ms, last_ms):

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from binance_simulator.aggregation import combine, flat
 from binance_simulator.catalogue import scan
 from binance_simulator.columns import in_microseconds
 from binance_simulator.grid import Grid
-from binance_simulator.history import History, Query
+from binance_simulator.history import History, Query, flat
+from market.aggregation import combine
 from market.errors import DataError
 from market.interval import DAY_MS, HOUR_MS, MINUTE_MS, Interval
 from market.kline import Kline

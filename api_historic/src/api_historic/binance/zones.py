@@ -7,14 +7,14 @@ shifted one; without any such series nothing is stored of it, and the answer is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
-from itertools import groupby, islice
-from typing import NamedTuple
+from itertools import islice
 
 import orjson
 from sqlalchemy import Connection
 
 from api_historic.klines.rows import Window
+from market.aggregation import iter_aggregated
+from market.grid import grid_of
 from market.interval import Interval
 from market.kline import Kline
 from market.store.klines import read_klines, read_newest_open
@@ -23,30 +23,9 @@ from market.store.symbols import Series
 _PAGE = 5_000
 
 
-class ZonedGrid(NamedTuple):
-    """An interval's grid in a zone `zone_ms` ahead of UTC; all times stay UTC."""
-
-    interval: Interval
-    zone_ms: int
-
-    def floor(self, time_ms: int) -> int:
-        """Return the newest open time that is not after `time_ms`."""
-        return self.interval.floor(time_ms + self.zone_ms) - self.zone_ms
-
-    def ceil(self, time_ms: int) -> int:
-        """Return the oldest open time that is not before `time_ms`."""
-        return self.interval.ceil(time_ms + self.zone_ms) - self.zone_ms
-
-    def add(self, open_ms: int, count: int) -> int:
-        """Return the open time `count` steps after an open time."""
-        return self.interval.add(open_ms + self.zone_ms, count) - self.zone_ms
-
-
 def is_shifted(interval: Interval, zone_ms: int) -> bool:
     """Tell whether a zone moves the interval's grid at all: it never moves `1h` by +8:00."""
-    if interval in (Interval.W1, Interval.MO1) or interval.step_ms is None:
-        return zone_ms != 0
-    return zone_ms % interval.step_ms != 0
+    return grid_of(interval, zone_ms).is_moved
 
 
 def read_shifted_rows(
@@ -62,7 +41,7 @@ def read_shifted_rows(
     if found is None:
         return b"[]"
     source, newest_ms = found
-    grid = ZonedGrid(series.interval, zone_ms)
+    grid = grid_of(series.interval, zone_ms)
     # A kline is closed once the source's klines reach its end.
     end_ms = grid.floor(source.interval.close_of(newest_ms) + 1)
     if window.end_ms is not None:
@@ -72,33 +51,9 @@ def read_shifted_rows(
     else:
         start_ms = grid.add(end_ms, -window.limit)
     stored = _iter_klines(connection, source, start_ms, end_ms)
-    buckets = groupby(stored, key=lambda kline: grid.floor(kline.open_time_ms))
-    merged: list[list[int | str]] = [
-        list(merge_klines(open_ms, grid.add(open_ms, 1) - 1, list(parts)))
-        for open_ms, parts in islice(buckets, window.limit)
-    ]
+    made = islice(iter_aggregated(stored, source.interval, grid), window.limit)
+    merged: list[list[int | str]] = [list(kline) for kline in made]
     return orjson.dumps([_in_microseconds(row) for row in merged] if microseconds else merged)
-
-
-def merge_klines(open_ms: int, close_ms: int, parts: list[Kline]) -> Kline:
-    """Return the kline that klines of a finer interval, ascending, make up."""
-    return Kline(
-        open_ms,
-        parts[0].open,
-        max((part.high for part in parts), key=Decimal),
-        min((part.low for part in parts), key=Decimal),
-        parts[-1].close,
-        _sum(part.volume for part in parts),
-        close_ms,
-        _sum(part.quote_asset_volume for part in parts),
-        sum(part.number_of_trades for part in parts),
-        _sum(part.taker_buy_base_asset_volume for part in parts),
-        _sum(part.taker_buy_quote_asset_volume for part in parts),
-    )
-
-
-def _sum(amounts: Iterator[str]) -> str:
-    return f"{sum(map(Decimal, amounts)):.8f}"
 
 
 def _in_microseconds(row: list[int | str]) -> list[int | str]:

@@ -1,3 +1,5 @@
+"""Klines made of finer ones equal what anybody would add up by hand."""
+
 from __future__ import annotations
 
 from fractions import Fraction
@@ -6,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from binance_simulator.aggregation import aggregate, combine, flat
-from binance_simulator.grid import Grid
-from market.interval import DAY_MS, HOUR_MS, WEEK_MS, Interval
+from market.aggregation import Bucket, add_amounts, combine, iter_aggregated, merge_buckets
+from market.grid import grid_of
+from market.interval import HOUR_MS, Interval
 from market.kline import Kline
 from market.times import parse_time_ms
 from support.klines import make_klines
@@ -34,7 +36,7 @@ def test_aggregate_equals_each_slot_summed_by_hand(
         for n in sorted(kept)
     ]
 
-    made = aggregate(hours, Interval.H1, Grid(interval))
+    made = list(iter_aggregated(hours, Interval.H1, grid_of(interval)))
 
     slots: dict[int, list[Kline]] = {}
     for hour in hours:
@@ -64,8 +66,8 @@ def test_combine_keeps_every_digit_of_very_large_volumes() -> None:
 def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
     days = make_klines(Interval.D1, 60, start_ms=parse_time_ms("start", "2024-01-31"))
 
-    weeks = aggregate(days, Interval.D1, Grid(Interval.W1))
-    months = aggregate(days, Interval.D1, Grid(Interval.MO1))
+    weeks = list(iter_aggregated(days, Interval.D1, grid_of(Interval.W1)))
+    months = list(iter_aggregated(days, Interval.D1, grid_of(Interval.MO1)))
 
     assert weeks[0].open_time_ms == parse_time_ms("monday", "2024-01-29")
     assert weeks[1].open_time_ms == parse_time_ms("monday", "2024-02-05")
@@ -79,46 +81,36 @@ def test_aggregate_ends_where_an_outage_cut_the_last_kline_short() -> None:
     minutes = make_klines(Interval.M1, 59)
     cut = minutes[:39] + [minutes[39]._replace(close_time_ms=minutes[39].open_time_ms + 41_646)]
 
-    stopped = aggregate(cut, Interval.M1, Grid(Interval.H1))
-    resumed = aggregate([*cut, minutes[58]], Interval.M1, Grid(Interval.H1))
+    stopped = list(iter_aggregated(cut, Interval.M1, grid_of(Interval.H1)))
+    resumed = list(iter_aggregated([*cut, minutes[58]], Interval.M1, grid_of(Interval.H1)))
 
     assert stopped[0].close_time_ms == cut[-1].close_time_ms
     assert resumed[0].close_time_ms == Interval.H1.close_of(minutes[0].open_time_ms)
 
 
-def test_flat_knows_nothing_but_the_open_price() -> None:
-    kline = make_klines(Interval.H1, 1)[0]
-
-    opened = flat(kline)
-
-    assert {opened.open, opened.high, opened.low, opened.close} == {kline.open}
-    assert opened.number_of_trades == 0
-    assert {opened[5], opened[7], opened[9], opened[10]} == {"0.00000000"}
-
-
 @given(
-    interval=st.sampled_from(list(Interval)),
-    quarters=st.integers(-48, 56),
-    time_ms=st.integers(WEEK_MS * 10, WEEK_MS * 3000),
+    kept=st.sets(st.integers(0, 24 * 90), min_size=1, max_size=80),
+    interval=st.sampled_from([Interval.D1, Interval.W1, Interval.MO1]),
+    hours=st.sampled_from([-12, 0, 8, 14]),
 )
-def test_grid_of_a_time_zone_is_the_local_calendar(
-    interval: Interval, quarters: int, time_ms: int
+def test_buckets_of_buckets_are_buckets_of_all(
+    kept: set[int], interval: Interval, hours: int
 ) -> None:
-    grid = Grid(interval, quarters * 15 * 60_000)
+    zone_ms = hours * HOUR_MS
+    days, whole = grid_of(Interval.D1, zone_ms), grid_of(interval, zone_ms)
+    klines = [HOURS[n] for n in sorted(kept)]
+    by_day = [
+        Bucket(kline, sum(days.floor(one.open_time_ms) == kline.open_time_ms for one in klines))
+        for kline in iter_aggregated(klines, Interval.H1, days)
+    ]
 
-    open_ms = grid.floor(time_ms)
+    merged = merge_buckets(by_day, whole, days)
 
-    assert open_ms <= time_ms < grid.next(open_ms)
-    assert interval.is_on_grid(open_ms + grid.offset_ms)
-    if not grid.is_moved:
-        assert open_ms == interval.floor(time_ms)
+    assert [one.kline for one in merged] == list(iter_aggregated(klines, Interval.H1, whole))
+    assert sum(one.parts for one in merged) == len(klines)
 
 
-def test_grid_is_made_only_of_klines_that_fit_its_time_zone() -> None:
-    half_hour = Grid(Interval.D1, 5 * HOUR_MS + HOUR_MS // 2)
-
-    assert half_hour.is_made_of(Interval.M30)
-    assert not half_hour.is_made_of(Interval.H1)
-    assert not Grid(Interval.D1, 8 * HOUR_MS).is_made_of(Interval.D1)
-    assert Grid(Interval.H1, 8 * HOUR_MS).is_moved is False
-    assert Grid(Interval.W1, DAY_MS // 2).is_moved is True
+def test_amounts_are_added_exactly() -> None:
+    assert add_amounts(["0.10000000", "0.20000000", "99999999999999999999.99999999"]) == (
+        "100000000000000000000.29999999"
+    )
