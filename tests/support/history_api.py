@@ -14,6 +14,7 @@ import uvicorn
 
 from api_historic.app import create_app
 from api_historic.service import Service
+from market.access.settings import PUBLIC, SessionSettings
 from market.clock import ExchangeClock, Reading
 from market.interval import Interval
 from market.kline import Kline
@@ -55,11 +56,16 @@ def add_series(
 
 @contextmanager
 def history_api(
-    store: Store, now_ms: int, *, demo: bool = False, web_dir: Path = Path("no-page")
+    store: Store,
+    now_ms: int,
+    *,
+    demo: bool = False,
+    web_dir: Path = Path("no-page"),
+    access: SessionSettings = PUBLIC,
 ) -> Iterator[str]:
     """Serve the history API from a thread; yield its address."""
     service = Service(store, frozen_clock(now_ms), demo)
-    app = create_app(service, lambda: now_ms, web_dir=web_dir, threads=8)
+    app = create_app(service, lambda: now_ms, web_dir=web_dir, threads=8, access=access)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -11,6 +11,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
+from api_historic.access.routes import build_access_routers
 from api_historic.binance.document import BINANCE_ERRORS
 from api_historic.binance.routes import build_binance_router
 from api_historic.binance.tickers import build_ticker_router
@@ -23,11 +24,18 @@ from api_historic.native.klines import build_kline_router
 from api_historic.security import SecurityHeaders
 from api_historic.service import VERSION, Service
 from api_historic.web_page import PageMount, WebPage
+from market.access.check import install_access
+from market.access.settings import PUBLIC, SessionSettings
 from market.api import install_manners
 
 
 def create_app(
-    service: Service, fetch_time_ms: Callable[[], int], *, web_dir: Path, threads: int
+    service: Service,
+    fetch_time_ms: Callable[[], int],
+    *,
+    web_dir: Path,
+    threads: int,
+    access: SessionSettings = PUBLIC,
 ) -> FastAPI:
     """Build the app; the store and the exchange are first asked when it runs.
 
@@ -51,12 +59,14 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    install_access(app, service.store, access, session_limits=access.session_limits)
     install_manners(app, service.readiness())
     binance = (build_binance_router(service), build_ticker_router(service))
     native = (
         build_kline_router(service),
         build_forecast_router(service),
         build_catalogue_router(service),
+        *build_access_routers(service.store, access.session_limits),
     )
     for router in binance:
         app.include_router(router, responses=BINANCE_ERRORS)

@@ -45,6 +45,7 @@ def serve(
         time_fetcher(*settings.rest_urls),
         web_dir=settings.web_dir,
         threads=settings.threads,
+        access=settings,
     )
     serve_app(
         web_app,

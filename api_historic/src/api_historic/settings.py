@@ -7,10 +7,11 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from market.access.settings import SessionSettings
 from market.settings import BinanceSettings, StoreSettings
 
 
-class HistorySettings(StoreSettings, BinanceSettings):
+class HistorySettings(StoreSettings, BinanceSettings, SessionSettings):
     """What the history API reads from the environment."""
 
     model_config = SettingsConfigDict(
@@ -25,6 +26,12 @@ class HistorySettings(StoreSettings, BinanceSettings):
 
     web_dir: Path = Path("web")
     """Folder of the web page's static files."""
+
+    segments_dir: Path = Path(".klinecast/segments")
+    """Folder of the closed months that are kept ready to be sent."""
+
+    segments_mb: int = Field(2048, ge=0)
+    """Megabytes these may take; 0 keeps none."""
 
     threads: int = Field(8, ge=1, le=64)
     """Requests answered at once, each with a connection of its own to the store."""

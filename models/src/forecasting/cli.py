@@ -66,6 +66,7 @@ def serve() -> None:
             followed_series(settings),
             poll_s=settings.poll_s,
             retrain_after=settings.retrain_klines,
+            access=settings,
         )
         serve_app(api, settings.host, settings.port)
 

@@ -8,10 +8,11 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
 from forecasting.registry import Device
+from market.access.settings import AccessSettings
 from market.settings import HistoryClientSettings, StoreSettings, UniverseSettings
 
 
-class ModelSettings(StoreSettings, UniverseSettings, HistoryClientSettings):
+class ModelSettings(StoreSettings, UniverseSettings, HistoryClientSettings, AccessSettings):
     """Everything `klinecast-models` reads from the environment."""
 
     model_config = SettingsConfigDict(

@@ -37,7 +37,8 @@ def _wait_s(error: RetryableError) -> float:
 
 
 def _ours(error: KlinecastError) -> Response:
-    return error_response(status_of(error), type(error).__name__, error.detail, error.hint)
+    name = "TooManyRequests" if isinstance(error, LimitReached) else type(error).__name__
+    return error_response(status_of(error), name, error.detail, error.hint)
 
 
 def _binances(error: KlinecastError) -> Response:

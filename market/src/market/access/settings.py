@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from market.access.sessions import SessionLimits
 from market.settings import SettingsPart
 
 
@@ -35,3 +36,12 @@ class SessionSettings(AccessSettings):
         43_200, ge=60, validation_alias=AliasChoices("KLINECAST_SESSION_LIFE_S")
     )
     """Seconds after which a session ends in any case."""
+
+    @property
+    def session_limits(self) -> SessionLimits:
+        """When sessions end."""
+        return SessionLimits(self.session_idle_s, self.session_life_s)
+
+
+#: The defaults, whatever the environment says.
+PUBLIC = SessionSettings.model_construct()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -76,8 +76,8 @@ class TokenRow:
     now_ms: int
 
     @property
-    def state(self) -> str:
-        """`active`, `expired` or `revoked`."""
+    def state(self) -> Literal["active", "expired", "revoked"]:
+        """Whether it is taken."""
         if self.revoked_ms is not None:
             return "revoked"
         return "active" if self.expires_ms is None or self.now_ms < self.expires_ms else "expired"

@@ -15,6 +15,8 @@ from forecasting.serve.catalogue import count_forecasts, list_known_models, list
 from forecasting.serve.forecaster import Forecaster
 from forecasting.serve.scheduler import Scheduler
 from forecasting.serve.shapes import LedgerPage, ModelPage
+from market.access.check import install_access
+from market.access.settings import PUBLIC, AccessSettings
 from market.api import install_manners
 from market.errors import NotFound
 from market.forecast import Forecast, ForecastRequest, TrainingRequest
@@ -26,7 +28,12 @@ from market.store.symbols import find_series
 
 
 def create_app(
-    desk: Desk, series: Iterable[SeriesName], *, poll_s: float, retrain_after: int | None
+    desk: Desk,
+    series: Iterable[SeriesName],
+    *,
+    poll_s: float,
+    retrain_after: int | None,
+    access: AccessSettings = PUBLIC,
 ) -> FastAPI:
     """Return the model API with its scheduler, which runs while the app does."""
     forecaster = Forecaster(desk)
@@ -46,6 +53,7 @@ def create_app(
         version="0.1.0",
         lifespan=lifespan,
     )
+    install_access(app, desk.store, access)
     install_manners(app, readiness_of(desk))
     _add_trainings(app, desk)
     _add_forecasts(app, desk, forecaster, series)

@@ -1,0 +1,1 @@
+"""The routes of access: signing in, one's own tokens, and what administrators do."""
