@@ -104,4 +104,5 @@ def test_document_describes_every_parameter(api: str) -> None:
     names = {parameter["name"] for parameter in paths["/v1/klines"]["get"]["parameters"]}
     assert names == {
         "symbol", "currency", "compare", "interval", "start", "end", "cursor", "limit", "fields",
+        "order", "as_of", "times", "format",
     }  # fmt: skip

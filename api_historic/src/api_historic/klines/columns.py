@@ -27,9 +27,9 @@ TYPES: dict[str, Any] = {
 }
 
 
-def build_schema(fields: Sequence[str], symbol: str | None) -> Any:
+def build_schema(fields: Sequence[str], names_symbol: bool = False) -> Any:
     """Return the schema of an answer: the fields, behind `symbol` where it is a column."""
-    first = [] if symbol is None else [pa.field("symbol", pa.string(), nullable=False)]
+    first = [pa.field("symbol", pa.string(), nullable=False)] if names_symbol else []
     return pa.schema([*first, *(pa.field(name, TYPES[name], nullable=False) for name in fields)])
 
 
@@ -38,7 +38,7 @@ def parse_lines(lines: bytes, fields: Sequence[str]) -> Any:
     # Times are numbers there; Arrow's reader knows them as texts only.
     types = {name: pa.int64() if name in TIMES else TYPES[name] for name in fields}
     if not lines:
-        return build_schema(fields, None).empty_table()
+        return build_schema(fields).empty_table()
     table = csv.read_csv(
         pa.BufferReader(lines),
         read_options=csv.ReadOptions(column_names=list(fields), use_threads=False),
@@ -46,7 +46,7 @@ def parse_lines(lines: bytes, fields: Sequence[str]) -> Any:
             column_types=types, strings_can_be_null=False, null_values=[]
         ),
     )
-    return table.cast(build_schema(fields, None))
+    return table.cast(build_schema(fields))
 
 
 def with_symbol(table: Any, symbol: str | None) -> Any:

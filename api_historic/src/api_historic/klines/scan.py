@@ -162,5 +162,10 @@ def _count() -> RawQuery:
 @cache
 def _counts(engine: str) -> RawQuery:
     since = t.klines.c.open_time_ms - bindparam("origin")
-    bucket = since.op("/" if engine == "sqlite" else "DIV")(bindparam("width"))
+    bucket = since.op("/" if engine == "sqlite" else "DIV", precedence=100)(bindparam("width"))
     return RawQuery(_of_range(*_sums(), bucket.label("bucket")).group_by(literal_column("bucket")))
+
+
+def count_opens(connection: Connection, series: Series, span: Range) -> int:
+    """Return how many klines open in the span."""
+    return int(next(_run(_count(), connection, series, span))[0])

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
 
-from api_historic.cursor import Position, write_cursor
-from api_historic.klines.coverage import Asked, Coverage, missing_of, span_of_page
+from api_historic.klines.answer import Wish, iter_answer
+from api_historic.klines.coverage import (
+    Asked,
+    describe_coverage,
+    missing_of,
+    span_of_page,
+)
+from api_historic.klines.encoders import Shape
+from api_historic.klines.formats import MEDIA_TYPES, Format, accepted_format
 from api_historic.klines.layout import json_layout
-from api_historic.klines.page import explain, write_page
-from api_historic.klines.rows import KlineRows, Window, read_rows
-from api_historic.native.parameters import KlinesQuery, NewestKlinesQuery, only
+from api_historic.klines.page import read_page, write_page
+from api_historic.klines.rows import Window, read_rows
+from api_historic.klines.sending import StreamedAnswer
+from api_historic.native.kline_parameters import KlinesQuery
+from api_historic.native.parameters import NewestKlinesQuery, only
 from api_historic.responses import bytes_response
 from api_historic.service import Service
 from market.shapes import KlinePage
-from market.store.symbols import Series, find_series
+from market.store.gap_ledger import read_gaps
+from market.store.symbols import find_series
+
+_FORMATS: dict[str, Any] = {
+    media_type: {"schema": {"type": "string", "format": "binary"}}
+    for form, media_type in MEDIA_TYPES.items()
+    if form is not Format.JSON
+}
 
 
 def build_kline_router(service: Service) -> APIRouter:
     """Return the routes about klines."""
     router = APIRouter(tags=["klines"])
 
-    @router.get("/v1/klines", response_model=KlinePage, dependencies=[Depends(only(KlinesQuery))])
+    @router.get(
+        "/v1/klines",
+        response_model=KlinePage,
+        responses={200: {"content": _FORMATS}},
+        dependencies=[Depends(only(KlinesQuery))],
+    )
     def klines(request: Request, query: Annotated[KlinesQuery, Query()]) -> Response:
-        """Return the klines opening in [start, end), oldest first, and what is missing there."""
-        query.check_range()
-        return bytes_response(request, answer_range(service, query))
+        """Return the klines opening in [start, end), and how complete that range is.
+
+        JSON tells it in the body; the other formats, which stream, in the headers
+        `X-Klinecast-Complete`, `-Completeness`, `-Gaps` and `-Next`.
+        """
+        form = query.format or accepted_format(request.headers.get("Accept"))
+        if form is None:
+            offered = ", ".join(MEDIA_TYPES.values())
+            raise HTTPException(406, f"none of {offered} is accepted by this request")
+        query.check(form)
+        wish, now_ms = read_wish(query, form), service.now_ms()
+        if form is Format.JSON:
+            limit = query.limit_in(form) or 1
+            return bytes_response(request, read_page(service.store, wish, limit, now_ms))
+        return StreamedAnswer(lambda: iter_answer(service.store, wish, form, now_ms))
 
     @router.get(
         "/v1/klines/latest",
@@ -41,36 +74,31 @@ def build_kline_router(service: Service) -> APIRouter:
     return router
 
 
-def answer_range(service: Service, query: KlinesQuery) -> bytes:
-    """Return the page of a range as JSON."""
-    position = query.position()
-    start_ms = query.start if position is None else position.time_ms
-    now_ms = service.now_ms()
-    with service.store.read() as connection:
-        series = find_series(connection, query.symbol_name(), query.interval)
-        window = Window(start_ms, query.end, query.limit)
-        rows = read_rows(connection, series, window, json_layout(query.fields))
-        coverage = _cover(connection, series, Asked(start_ms, query.end), rows, now_ms)
-    following = write_cursor(Position(rows.open_times[-1] + 1)) if rows.has_more else None
-    return write_page(series, query.fields, rows, coverage, following)
+def read_wish(query: KlinesQuery, form: Format) -> Wish:
+    """Return what a query means in that format."""
+    symbols = query.symbol_names()
+    return Wish(
+        symbols,
+        query.interval,
+        query.start,
+        query.end,
+        query.limit_in(form),
+        query.as_of,
+        query.position(),
+        Shape(query.fields, len(symbols) > 1, query.order == "desc", query.times == "iso"),
+    )
 
 
 def answer_newest(service: Service, query: NewestKlinesQuery) -> bytes:
     """Return the page of the newest klines as JSON."""
-    now_ms = service.now_ms()
+    now_ms, interval = service.now_ms(), query.interval
     with service.store.read() as connection:
-        series = find_series(connection, query.symbol_name(), query.interval)
+        series = find_series(connection, query.symbol_name(), interval)
         window = Window(None, None, query.limit, newest=True)
         rows = read_rows(connection, series, window, json_layout(query.fields))
-        rows = rows._replace(has_more=False)
-        coverage = _cover(connection, series, Asked(None, None), rows, now_ms)
-    return write_page(series, query.fields, rows, coverage, None)
-
-
-def _cover(
-    connection: Connection, series: Series, asked: Asked, rows: KlineRows, now_ms: int
-) -> Coverage:
-    opens = (rows.open_times[0], rows.open_times[-1]) if rows.open_times else None
-    span = span_of_page(series.interval, asked, opens, has_more=rows.has_more, now_ms=now_ms)
-    missing = missing_of(series.interval, span, rows.open_times)
-    return explain(connection, series, span, missing)
+        opens = (rows.open_times[0], rows.open_times[-1]) if rows.open_times else None
+        span = span_of_page(interval, Asked(None, None), opens, has_more=False, now_ms=now_ms)
+        missing = missing_of(interval, span, rows.open_times)
+        ledger = read_gaps(connection, series, *span) if missing else []
+    coverage = describe_coverage(interval, span, missing, ledger)
+    return write_page(series, query.fields, rows.chunks, coverage, None)

@@ -150,27 +150,6 @@ class NewestKlinesQuery(SeriesQuery):
     fields: Annotated[tuple[str, ...], FieldNames] = DEFAULT_FIELDS
 
 
-class KlinesQuery(PagedQuery, SeriesQuery):
-    """The parameters of `GET /v1/klines`."""
-
-    start: Annotated[int | None, moment("start")] = Field(
-        None, description="Oldest open time: ms, YYYY-MM-DD or ISO-8601 with offset."
-    )
-    end: Annotated[int | None, moment("end")] = Field(
-        None, description="Open times stay before this one."
-    )
-    limit: Annotated[int, integer("limit", 1, MAX_KLINES)] = 1_000
-    fields: Annotated[tuple[str, ...], FieldNames] = DEFAULT_FIELDS
-
-    def check_range(self) -> None:
-        """Check that the range does not end before it starts.
-
-        Raises:
-            InvalidParameter: it does.
-        """
-        check_order(self.start, self.end)
-
-
 class ForecastsQuery(PagedQuery, SeriesQuery):
     """The parameters of `GET /v1/forecasts`."""
 
