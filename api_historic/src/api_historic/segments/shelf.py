@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import Connection
 
@@ -44,7 +44,7 @@ class Segments:
         self._open: OrderedDict[Path, Segment] = OrderedDict()
         self._touched_s: dict[Path, float] = {}
         # Files found whole: what is under a name never changes.
-        self._whole: set[tuple[Path, int]] = set()
+        self._whole: set[tuple[Path, str]] = set()
 
     def find(
         self, connection: Connection, series: Series, start_ms: int | None, end_ms: int | None
@@ -111,20 +111,29 @@ class Segments:
         return False
 
     def _read(self, path: Path, series: Series, month: MonthStamp) -> Segment | None:
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            try:
-                manifest = read_manifest(file)
-                if not manifest.is_of(series, month):
-                    raise DataError("the segment is of another series, month or state")
-                identity = (path, file.seek(0, 2))
-                if identity not in self._whole:
-                    check_body(file, manifest)
-                    self._whole.add(identity)
-                return Segment(file, manifest)
-            except DataError as error:
-                get_logger().warning("segment_refused", path=str(path), detail=error.detail)
-                self._folder.drop(path)
+        try:
+            with path.open("rb") as file:
+                return self._open_whole(file, path, series, month)
+        except FileNotFoundError:
+            return None
+        except DataError as error:
+            get_logger().warning("segment_refused", path=str(path), detail=error.detail)
+            self._folder.drop(path)
+        except OSError as error:  # the database has it all
+            get_logger().warning("segment_not_read", path=str(path), detail=str(error))
         return None
+
+    def _open_whole(
+        self, file: IO[bytes], path: Path, series: Series, month: MonthStamp
+    ) -> Segment:
+        manifest = read_manifest(file)
+        if not manifest.is_of(series, month):
+            raise DataError("the segment is of another series, month or state")
+        identity = (path, manifest.sha256)
+        if identity not in self._whole:
+            check_body(file, manifest)
+            self._whole.add(identity)
+        return Segment(file, manifest)
 
 
 def _is_fine(interval: Interval) -> bool:
