@@ -27,16 +27,9 @@ _TIME = {"type": "integer", "example": 1_704_067_200_000}
 _KLINE = {
     "type": "array",
     "description": "Open time, open, high, low, close, volume, close time, quote asset volume,"
-    " number of trades, taker buy base and quote asset volume, unused.",
-    "prefixItems": [
-        _TIME,
-        *[_DECIMAL] * 5,
-        _TIME,
-        _DECIMAL,
-        {"type": "integer", "minimum": 0},
-        *[_DECIMAL] * 2,
-        {"type": "string"},
-    ],
+    " number of trades, taker buy base and quote asset volume, unused: times and number are"
+    " integers, all else is text.",
+    "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
     "minItems": 12,
     "maxItems": 12,
 }
