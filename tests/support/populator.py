@@ -24,13 +24,13 @@ from market.store.klines import read_klines
 from market.store.schema import migrate
 from market.store.symbols import Series, find_series, read_watermark
 from market.times import format_time
+from market.wire_clock import WireClock
 from populate_base.archive import Archive
 from populate_base.backfill import Backfill, Pace, Sources
 from populate_base.exchange import Exchange
 from populate_base.progress import LoggedProgress
 from populate_base.universe import register_series
 from populate_base.weight import WeightBudget
-from populate_base.wire_clock import WireClock
 from support.archive import write_archive_file, write_archive_months
 from support.klines import make_klines
 from support.simulator import Simulator, find_program

@@ -14,9 +14,9 @@ from market.clock import ExchangeClock
 from market.errors import RateLimited
 from market.interval import Interval
 from market.store import open_store
+from market.wire_clock import MINUTE_MS, WireClock
 from populate_base.exchange import Exchange
 from populate_base.weight import WeightBudget
-from populate_base.wire_clock import MINUTE_MS, WireClock
 
 _MINUTE_S = MINUTE_MS // 1000
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from market.clock import ExchangeClock, keep_measuring
-from market.errors import ExchangeUnavailable
+from market.errors import KlinecastError
 from market.log import get_logger
 
 log = get_logger()
@@ -28,7 +28,7 @@ def start_clock(
         while not stop.is_set():
             try:
                 clock.calibrate(fetch_time_ms, stop.wait)
-            except ExchangeUnavailable as error:
+            except KlinecastError as error:
                 if not complained:
                     log.warning("exchange_clock_unavailable", detail=error.detail)
                 complained = True

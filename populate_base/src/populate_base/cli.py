@@ -17,8 +17,7 @@ from rich.table import Table
 from market import log
 from market.clock import ExchangeClock
 from market.command import parse_interval, run_command, stderr, stop_on_signals
-from market.errors import ExchangeUnavailable
-from market.exchange_time import time_fetcher
+from market.errors import ExchangeUnavailable, SettingsError
 from market.interval import Interval
 from market.settings import load_settings
 from market.store import Store
@@ -29,6 +28,7 @@ from populate_base.command import (
     TIME_HELP,
     Json,
     check_past,
+    measure_once,
     opened_store,
     read_span,
     write_result,
@@ -116,10 +116,10 @@ def status(json: Json = False) -> None:
     settings = load_settings(PopulateSettings)
     log.configure("populate_base", level=settings.log_level)
     clock = ExchangeClock()
-    # Only the lag needs the exchange's time; without it the lag is unknown.
-    with suppress(ExchangeUnavailable):
-        clock.measure(time_fetcher(*settings.rest_urls[:2], timeout_s=2.0))
     with opened_store(settings) as store:
+        # Only the lag needs the exchange's time; without it the lag is unknown.
+        with suppress(ExchangeUnavailable, SettingsError):
+            measure_once(clock, settings, store)
         statuses = read_status(store, clock)
         machine_ms = time.time_ns() // 1_000_000
         weight = read_weight_status(store, VENUE, settings.weight_share, machine_ms)

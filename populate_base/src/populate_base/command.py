@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from market.clock import ExchangeClock
 from market.command import time_option
 from market.errors import InvalidParameter, NotFound
 from market.store import Store, open_store
 from market.times import format_time
+from market.weighed_time import WeighedTime
 from populate_base.settings import PopulateSettings
 
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
@@ -29,6 +31,20 @@ def opened_store(settings: PopulateSettings) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def measure_once(clock: ExchangeClock, settings: PopulateSettings, store: Store) -> None:
+    """Set a clock by the exchange's, in a command that asks nothing else of it.
+
+    Raises:
+        ExchangeUnavailable: neither of two hosts told the time soon.
+        SettingsError: the store's user may only read, so that nothing may be asked.
+    """
+    exchange_time = WeighedTime(store, *settings.rest_urls[:2], timeout_s=2.0)
+    try:
+        clock.measure(exchange_time.fetch_ms)
+    finally:
+        exchange_time.close()
 
 
 def read_span(start: str | None, end: str | None) -> tuple[int | None, int | None]:

@@ -11,15 +11,21 @@ import typer
 from market import log
 from market.clock import ExchangeClock
 from market.command import parse_interval
-from market.errors import ExchangeUnavailable, NotFound
-from market.exchange_time import time_fetcher
+from market.errors import ExchangeUnavailable, NotFound, SettingsError
 from market.gaps import Gap
 from market.interval import Interval
 from market.settings import load_settings
 from market.store import Store
 from market.store.symbols import Series, find_series
 from market.times import format_time
-from populate_base.command import TIME_HELP, Json, opened_store, read_span, write_result
+from populate_base.command import (
+    TIME_HELP,
+    Json,
+    measure_once,
+    opened_store,
+    read_span,
+    write_result,
+)
 from populate_base.file_export import ExportReport, export_series
 from populate_base.file_format import FileFormat
 from populate_base.file_import import Importer, import_json, render_import
@@ -85,7 +91,7 @@ def import_klines(  # noqa: PLR0913 - each option of a command line is an argume
     log.configure("populate_base", level=settings.log_level)
     with opened_store(settings) as store:
         series = _find_or_register(settings, store, symbol.upper(), interval)
-        rules = Rules(_now_ms(settings), naive_is_utc=utc, salvage=salvage)
+        rules = Rules(_now_ms(settings, store), naive_is_utc=utc, salvage=salvage)
         importer = Importer(store, rules, replace=replace, index_klines=settings.index_klines)
         report = importer.run(series, file)
     write_result(json, lambda: import_json(report, series), lambda: render_import(report, series))
@@ -103,11 +109,11 @@ def _find_or_register(
             return register_series(store, sources.exchange, [symbol], [interval], now_ms)[0]
 
 
-def _now_ms(settings: PopulateSettings) -> int:
+def _now_ms(settings: PopulateSettings, store: Store) -> int:
     clock = ExchangeClock()
     try:
-        clock.measure(time_fetcher(*settings.rest_urls[:2], timeout_s=2.0))
-    except ExchangeUnavailable:
+        measure_once(clock, settings, store)
+    except (ExchangeUnavailable, SettingsError):
         # The demo's clock is not ours; a real exchange's is, but for fractions of a second.
         if settings.demo:
             raise

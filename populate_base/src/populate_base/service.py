@@ -20,6 +20,7 @@ from market.log import get_logger
 from market.store import Store, open_store
 from market.store.leases import KeptLease, read_lease
 from market.store.symbols import Series
+from market.wire_clock import WireClock
 from populate_base.archive import Archive
 from populate_base.backfill import Sources
 from populate_base.confirm import Confirmer
@@ -33,7 +34,6 @@ from populate_base.settings import PopulateSettings
 from populate_base.universe import register_series
 from populate_base.upkeep import Upkeep
 from populate_base.weight import WeightBudget
-from populate_base.wire_clock import WireClock
 
 log = get_logger()
 

@@ -25,8 +25,8 @@ from market.store.request_weight import (
     write_weight_used,
 )
 from market.store.symbols import VENUE
+from market.wire_clock import MINUTE_MS, WireClock
 from populate_base import metrics
-from populate_base.wire_clock import MINUTE_MS, WireClock
 
 log = get_logger()
 

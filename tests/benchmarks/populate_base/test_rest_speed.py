@@ -24,10 +24,10 @@ from market.interval import MINUTE_MS, Interval
 from market.store import Store, open_store
 from market.store.klines import Batch, Source, write_klines
 from market.store.schema import migrate
+from market.wire_clock import WireClock
 from populate_base.exchange import Exchange
 from populate_base.rest_client import RestClient
 from populate_base.weight import WeightBudget
-from populate_base.wire_clock import WireClock
 from support.archive import write_archive_months
 from support.databases import fresh_database
 from support.klines import START_MS, make_klines

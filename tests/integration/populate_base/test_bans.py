@@ -13,9 +13,9 @@ import pytest
 from market.clock import ExchangeClock
 from market.errors import RateLimited
 from market.store import Store
+from market.wire_clock import WireClock
 from populate_base.exchange import Exchange
 from populate_base.weight import WeightBudget
-from populate_base.wire_clock import WireClock
 from support.recording_server import RecordingServer, Request, recording
 
 TIME = "GET /api/v3/time"

@@ -20,12 +20,12 @@ from market.interval import HOUR_MS, Interval
 from market.kline import Kline
 from market.store import Store, open_store
 from market.store.schema import migrate
+from market.wire_clock import WireClock
 from populate_base import rest_client
 from populate_base.api_key import ApiKey
 from populate_base.exchange import Exchange
 from populate_base.faults import Blocked
 from populate_base.weight import WeightBudget
-from populate_base.wire_clock import WireClock
 from support.archive import write_archive_months
 from support.klines import START_MS, make_klines
 from support.populator import control

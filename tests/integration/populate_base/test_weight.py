@@ -10,9 +10,9 @@ import pytest
 from market.errors import RateLimited, SettingsError
 from market.store import Store, open_store
 from market.store.schema import migrate
+from market.wire_clock import WireClock
 from populate_base.status import WeightStatus, read_weight_status
 from populate_base.weight import WeightBudget
-from populate_base.wire_clock import WireClock
 
 RATE_LIMITS = [
     {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},

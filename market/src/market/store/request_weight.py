@@ -93,6 +93,28 @@ def _reserve(connection: Connection, venue: str, claim: Claim) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
+def count_weight(store: Store, venue: str, weight: int, now_ms: int) -> Weight:
+    """Count weight that is used now, and return what is known then; while banned it is not.
+
+    For a request a minute, whatever the budget has left: others see it. It goes to the
+    running minute of the one who reserves; which that is, is not this caller's to say.
+
+    Raises:
+        StoreUnavailable: the database does not answer; nothing was counted.
+    """
+
+    def work(connection: Connection) -> Weight:
+        if read_weight(connection, venue) is None:
+            _add_venue(connection, venue, now_ms)
+        w = t.request_weight.c
+        free = or_(w.banned_until_ms.is_(None), w.banned_until_ms <= now_ms)
+        counted = t.request_weight.update().where(w.venue == venue, free)
+        connection.execute(counted.values(used=w.used + weight, changed_ms=now_ms))
+        return read_weight(connection, venue) or Weight()
+
+    return store.transact(work)
+
+
 def write_weight_used(store: Store, venue: str, window_ms: int, used: int, now_ms: int) -> None:
     """Raise what is used in a minute to what the exchange itself counted; never lower it."""
     w = t.request_weight.c

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from populate_base.wire_clock import WireClock
+from market.wire_clock import WireClock
 
 NOW_S = 1_800_000_000.0
 
