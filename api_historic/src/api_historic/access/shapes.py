@@ -10,6 +10,7 @@ from market.access.audit import AuditEntry
 from market.access.principal import Limits
 from market.access.scopes import SCOPES, Role, Scope
 from market.access.token_store import TokenRow
+from market.access.tokens import Token
 from market.access.usage import Usage
 from market.access.users import User
 
@@ -158,6 +159,17 @@ class NewTokenShape(Shape):
     label: str
     scopes: list[Scope]
     expires_ms: int | None
+
+    @classmethod
+    def of(cls, made: Token, row: TokenRow) -> NewTokenShape:
+        """Return the shape of a token that was made just now."""
+        return cls(
+            token=made.text,
+            id=row.public_id,
+            label=row.label,
+            scopes=[scope for scope in SCOPES if scope in row.scopes],
+            expires_ms=row.expires_ms,
+        )
 
 
 class TokenPage(Shape):

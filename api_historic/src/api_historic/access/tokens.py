@@ -22,7 +22,7 @@ from api_historic.access.shapes import (
     TokenPage,
     TokenShape,
 )
-from market.access.scopes import SCOPES, parse_scopes
+from market.access.scopes import parse_scopes
 from market.access.token_store import (
     TokenWish,
     create_token,
@@ -32,7 +32,6 @@ from market.access.token_store import (
     rotate_token,
     scopes_given,
 )
-from market.access.tokens import Token
 from market.access.usage import read_usages
 from market.access.users import read_user
 from market.errors import NotFound
@@ -68,7 +67,7 @@ def build_own_token_router(store: Store) -> APIRouter:
         def work(connection: Connection) -> NewTokenShape:
             owner = read_user(connection, user)
             made = create_token(connection, wish, actor, user_id=owner.id)
-            return _new(connection, made)
+            return NewTokenShape.of(made, read_token(connection, made.public_id))
 
         return store.transact(work)
 
@@ -80,7 +79,7 @@ def build_own_token_router(store: Store) -> APIRouter:
         def work(connection: Connection) -> NewTokenShape:
             _check_owner(connection, token_id, user)
             made = rotate_token(connection, token_id, actor, grace_s=body.grace_s)
-            return _new(connection, made)
+            return NewTokenShape.of(made, read_token(connection, made.public_id))
 
         answer = store.transact(work)
         access_of(request).gate.forget()
@@ -119,7 +118,8 @@ def build_admin_token_router(store: Store) -> APIRouter:
 
         def work(connection: Connection) -> NewTokenShape:
             owner = None if body.user is None else read_user(connection, body.user).id
-            return _new(connection, create_token(connection, wish, actor, user_id=owner))
+            made = create_token(connection, wish, actor, user_id=owner)
+            return NewTokenShape.of(made, read_token(connection, made.public_id))
 
         return store.transact(work)
 
@@ -130,7 +130,7 @@ def build_admin_token_router(store: Store) -> APIRouter:
 
         def work(connection: Connection) -> NewTokenShape:
             made = rotate_token(connection, token_id, actor, grace_s=body.grace_s)
-            return _new(connection, made)
+            return NewTokenShape.of(made, read_token(connection, made.public_id))
 
         answer = store.transact(work)
         access_of(request).gate.forget()
@@ -159,15 +159,4 @@ def _page(connection: Connection, after: str, user: str | None) -> TokenPage:
     return TokenPage(
         tokens=[TokenShape.of(row, usages.get(f"token:{row.public_id}")) for row in shown],
         next=shown[-1].public_id if len(rows) > _PAGE else None,
-    )
-
-
-def _new(connection: Connection, made: Token) -> NewTokenShape:
-    row = read_token(connection, made.public_id)
-    return NewTokenShape(
-        token=made.text,
-        id=row.public_id,
-        label=row.label,
-        scopes=[scope for scope in SCOPES if scope in row.scopes],
-        expires_ms=row.expires_ms,
     )
