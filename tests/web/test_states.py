@@ -89,6 +89,8 @@ def test_empty_series_fills_by_itself_up_to_its_forecast(site: Site, open_page: 
     _look(page)
     expect(_headline(page)).to_contain_text("next 24 h: 80 % range")
     expect(page.locator("#skill-pill")).to_have_text("not measured")
+    expect(page.locator("#horizon-hint")).to_contain_text("was not measured yet")
+    expect(page.get_by_role("slider", name="Horizon")).to_have_attribute("style", "--skilled: 0;")
     expect(page.locator("#waiting")).to_be_hidden()
 
 

@@ -99,13 +99,13 @@ function drawHorizon({ forecast, cards, horizon, interval }) {
   slider.setAttribute("aria-valuetext", text);
   say(byId("horizon-text"), text);
   const last = lastSkilledStep(cards, forecast);
-  const share = last === null ? 1 : last / forecast.steps.length;
-  slider.style.setProperty("--skilled", String(share));
+  slider.style.setProperty("--skilled", String((last ?? 0) / forecast.steps.length));
   say(byId("horizon-hint"), skillHint(last, forecast.steps.length, interval));
 }
 
 function skillHint(last, reach, interval) {
-  if (last === null || last === reach) return null;
+  if (last === reach) return null;
+  if (last === null) return "Hatched: how good this model's ranges are was not measured yet.";
   if (last === 0) return "Hatched: at no horizon are the ranges proven sharper than a random walk's.";
   return `Hatched: beyond ${spanInWords(interval, last)} the ranges are not proven sharper than a random walk's.`;
 }
