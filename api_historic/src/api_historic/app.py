@@ -21,6 +21,7 @@ from api_historic.document import NATIVE_ERRORS
 from api_historic.native.catalogue import build_catalogue_router
 from api_historic.native.forecasts import build_forecast_router
 from api_historic.native.klines import build_kline_router
+from api_historic.native.measures import build_measure_routers
 from api_historic.security import SecurityHeaders
 from api_historic.service import VERSION, Service
 from api_historic.web_page import PageMount, WebPage
@@ -66,6 +67,7 @@ def create_app(
         build_kline_router(service),
         build_forecast_router(service),
         build_catalogue_router(service),
+        *build_measure_routers(service),
         *build_access_routers(service.store, access.session_limits),
     )
     for router in binance:

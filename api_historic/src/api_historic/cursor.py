@@ -21,8 +21,7 @@ class Position(NamedTuple):
 
 def write_cursor(position: Position) -> str:
     """Return the cursor for a position."""
-    text = f"{position.time_ms}.{position.skip}"
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return write_mark(f"{position.time_ms}.{position.skip}")
 
 
 def read_cursor(cursor: str) -> Position:
@@ -31,11 +30,26 @@ def read_cursor(cursor: str) -> Position:
     Raises:
         InvalidParameter: it is not one of ours.
     """
+    match = read_mark(cursor, _FORM)
+    return Position(int(match[1]), int(match[2]))
+
+
+def write_mark(text: str) -> str:
+    """Return the cursor for a mark that is no time: the last item told, in ASCII."""
+    return urlsafe_b64encode(text.encode("ascii")).decode().rstrip("=")
+
+
+def read_mark(cursor: str, form: re.Pattern[str]) -> re.Match[str]:
+    """Return what a cursor stands for, matched whole by its form.
+
+    Raises:
+        InvalidParameter: it is not one of ours.
+    """
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
         text = ""
-    match = _FORM.fullmatch(text)
+    match = form.fullmatch(text)
     if match is None:
         raise InvalidParameter("cursor", cursor, "the value of `next` in the page before")
-    return Position(int(match[1]), int(match[2]))
+    return match

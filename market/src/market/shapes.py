@@ -61,19 +61,33 @@ class SeriesShape(Shape):
 
 
 class SymbolShape(Shape):
-    """One symbol the installation knows."""
+    """One symbol the installation knows, and its life as far as that is known.
+
+    `status` is the exchange's since `since_ms`, or `GONE` for what it lists no more. `listed_ms`
+    is the open time of its first kline ever, `delisted_ms` the end of its last one; `successor`
+    is the symbol it goes on as, `renamed_from` those that go on as it. `followed` tells whether
+    its klines are stored here. At a past `as_of` nothing is told that came later.
+    """
 
     symbol: str
     status: str
     base_asset: str
     quote_asset: str
     series: list[SeriesShape]
+    since_ms: int | None = None
+    listed_ms: int | None = None
+    delisted_ms: int | None = None
+    successor: str | None = None
+    renamed_from: list[str] = []
+    followed: bool = True
 
 
 class SymbolPage(Shape):
-    """The answer of `GET /v1/symbols`."""
+    """The answer of `GET /v1/symbols`, by name; `as_of_ms` where a past universe was asked for."""
 
     symbols: list[SymbolShape]
+    as_of_ms: int | None = None
+    next: str | None = None
 
 
 class ChampionShape(Shape):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select
 
 from market.store import tables as t
 from market.store.engine import Store
@@ -93,9 +93,12 @@ def _rules(status: str, info: str) -> tuple[str, object]:
     return status, entry.get("filters") if isinstance(entry, dict) else info
 
 
-def _read_states(connection: Connection, venue: str, as_of_ms: int | None) -> dict[int, Any]:
+def _read_states(
+    connection: Connection, venue: str, as_of_ms: int | None, *, with_info: bool = True
+) -> dict[int, Any]:
     """Return the newest state of each symbol, at a time or at all."""
     own = t.symbol_states.c
+    info = own.info if with_info else _no_info()
     newest = (
         select(own.symbol_id, func.max(own.since_ms).label("since_ms"))
         .join(t.symbols, t.symbols.c.id == own.symbol_id)
@@ -105,25 +108,35 @@ def _read_states(connection: Connection, venue: str, as_of_ms: int | None) -> di
     if as_of_ms is not None:
         newest = newest.where(own.since_ms <= as_of_ms)
     chosen = newest.subquery()
-    query = select(own.symbol_id, own.since_ms, own.status, own.info).join(
+    query = select(own.symbol_id, own.since_ms, own.status, info).join(
         chosen, (chosen.c.symbol_id == own.symbol_id) & (chosen.c.since_ms == own.since_ms)
     )
     return {row.symbol_id: row for row in connection.execute(query)}
 
 
+def _no_info() -> Any:
+    return literal("").label("info")
+
+
 def read_universe(
-    connection: Connection, as_of_ms: int | None = None, *, venue: str = VENUE
+    connection: Connection,
+    as_of_ms: int | None = None,
+    *,
+    venue: str = VENUE,
+    with_info: bool = True,
 ) -> list[ListedSymbol]:
     """Return the symbols of a venue as they were at a time (default: now), by name.
 
     A symbol is part of it from the first snapshot that told of it on, or from its first
     kline on where that came earlier: between the two its status is `TRADING`, which its
-    klines prove. One that traded no more at the time is part of it as `GONE`.
+    klines prove. One that traded no more at the time is part of it as `GONE`. Without
+    `with_info` the entries' `info`, most of what there is to read, is empty.
     """
-    states = _read_states(connection, venue, as_of_ms)
+    states = _read_states(connection, venue, as_of_ms, with_info=with_info)
     s = t.symbols.c
     names = ("base_asset", "quote_asset", "listed_ms", "delisted_ms", "successor", "registered_ms")
-    query = select(s.id, s.symbol, s.status, s.info, s.first_seen_ms, *(s[name] for name in names))
+    info = s.info if with_info else _no_info()
+    query = select(s.id, s.symbol, s.status, info, s.first_seen_ms, *(s[name] for name in names))
     found: list[ListedSymbol] = []
     for row in connection.execute(query.where(s.venue == venue).order_by(s.symbol)):
         told = _state_at(row, states.get(row.id), as_of_ms)
