@@ -9,8 +9,9 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel
 
 from market import errors, log
-from market.api import install_manners, json_response, serve
+from market.api import install_manners, json_response
 from market.health import Readiness
+from market.serving import serve
 
 app = FastAPI()
 broken = Path(os.environ["SHOP_BROKEN"])

@@ -6,15 +6,14 @@ from typing import Annotated
 
 import typer
 
-from api_historic.app import create_app
-from api_historic.service import Service
+from api_historic.access_commands import add_access_commands
 from api_historic.settings import HistorySettings
+from api_historic.worker import build_app
 from market import log
-from market.api import serve as serve_app
-from market.clock import ExchangeClock
 from market.command import run_command
 from market.errors import StoreUnavailable
-from market.exchange_time import time_fetcher
+from market.serving import serve as serve_app
+from market.serving import serve_workers
 from market.settings import load_settings
 from market.store import open_store
 
@@ -34,24 +33,24 @@ def serve(
     """Serve klines, forecasts, scores and the web page until SIGTERM."""
     settings = load_settings(HistorySettings)
     log.configure("history", level=settings.log_level)
-    store = open_store(settings.store_url.get_secret_value(), pool_size=settings.threads)
+    store = open_store(settings.store_url.get_secret_value())
     try:
         store.check_schema()
     except StoreUnavailable as error:
         log.get_logger().warning("store_unavailable", detail=error.detail)
-    service = Service(store, ExchangeClock(), settings.demo)
-    web_app = create_app(
-        service,
-        time_fetcher(*settings.rest_urls),
-        web_dir=settings.web_dir,
-        threads=settings.threads,
-        access=settings,
-    )
-    serve_app(
-        web_app,
+    finally:
+        store.close()
+    address = (
         settings.host if host is None else host,
         settings.port if port is None else port,
     )
+    if settings.workers == 1:
+        serve_app(build_app(settings), *address)
+    else:
+        serve_workers("api_historic.worker:build_worker", settings.workers, *address)
+
+
+add_access_commands(app)
 
 
 def main() -> None:

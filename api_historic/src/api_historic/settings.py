@@ -35,3 +35,6 @@ class HistorySettings(StoreSettings, BinanceSettings, SessionSettings):
 
     threads: int = Field(8, ge=1, le=64)
     """Requests answered at once, each with a connection of its own to the store."""
+
+    workers: int = Field(1, ge=1, le=64)
+    """Processes that answer, on one socket; each has its threads."""

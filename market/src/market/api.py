@@ -6,25 +6,16 @@ Needs the extra `api` (FastAPI and uvicorn).
 from __future__ import annotations
 
 import math
-import secrets
-import signal
-import socket
-import time
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from types import FrameType
 from typing import Any
 
 import orjson
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import Counter, Histogram
 from starlette.exceptions import HTTPException
 
 from market.errors import (
     Conflict,
-    FatalError,
     Forbidden,
     InvalidParameter,
     KlinecastError,
@@ -36,12 +27,10 @@ from market.errors import (
 )
 from market.health import Readiness, metrics_body, readiness_body
 from market.log import get_logger
+from market.request_metrics import RequestMetrics
 from market.shapes import ErrorBody
 
 log = get_logger()
-
-_REQUESTS = Counter("http_requests_total", "Requests answered.", ["method", "route", "status"])
-_SECONDS = Histogram("http_request_seconds", "Time to answer.", ["route"])
 
 #: Seconds a client is asked to wait when a dependency is away.
 RETRY_AFTER_S = 5
@@ -70,7 +59,7 @@ _LONGEST_ECHO = 200
 
 def install_manners(app: FastAPI, readiness: Readiness) -> None:
     """Give an app the shared errors, `/healthz`, `/readyz`, `/metrics` and request metrics."""
-    app.middleware("http")(_observe)
+    app.add_middleware(RequestMetrics)
     app.add_exception_handler(KlinecastError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(HTTPException, _answer_http)
@@ -154,7 +143,9 @@ def _short(value: object) -> str:
 def _answer_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    name = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HTTPError")
+    name = {404: "NotFound", 405: "MethodNotAllowed", 406: "NotAcceptable"}.get(
+        error.status_code, "HTTPError"
+    )
     detail, hint = str(error.detail), ""
     if detail == HTTPStatus(error.status_code).phrase:  # the framework's own word for it
         where = f"at {_short(request.url.path)}"
@@ -177,55 +168,6 @@ def _answer_unexpected(request: Request, error: Exception) -> Response:
     )
 
 
-async def _observe(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    request.state.request_id = secrets.token_hex(8)
-    started, status = time.perf_counter(), 500
-    try:
-        response = await call_next(request)
-        status = response.status_code
-    finally:
-        route = getattr(request.scope.get("route"), "path", "unmatched")
-        _REQUESTS.labels(request.method, route, status).inc()
-        _SECONDS.labels(route).observe(time.perf_counter() - started)
-    response.headers["X-Request-Id"] = request.state.request_id
-    return response
-
-
 def json_response(value: object, status: int = 200) -> Response:
     """Return a value as JSON, by orjson."""
     return Response(orjson.dumps(value), status, media_type="application/json")
-
-
-def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; open requests get up to 8 s to end.
-
-    Raises:
-        Conflict: the address is taken.
-    """
-    listener = _listen(host, port)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=8)
-    server = uvicorn.Server(config)
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        server.should_exit = True
-
-    # uvicorn takes its own signals only while it runs, and then repeats the one that ended
-    # it: asked to end and ended is no failure, and asked before it runs must not be lost.
-    signal.signal(signal.SIGTERM, end)
-    log.info("listening", host=host, port=listener.getsockname()[1])
-    server.run(sockets=[listener])
-    if not server.started:
-        raise FatalError("the API could not start; the log tells why")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise Conflict(
-            f"can't listen on {host} port {port}: {error.strerror or error}",
-            hint="Stop what listens there, or choose another port.",
-        ) from error

@@ -6,6 +6,7 @@ services that have no API of their own.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from market.errors import Conflict, KlinecastError
 
@@ -51,7 +53,11 @@ def readiness_body(readiness: Readiness) -> tuple[int, bytes]:
 
 def metrics_body() -> tuple[bytes, str]:
     """Return the body of `/metrics` and its content type."""
-    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # one of several workers: `market.serving`
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class _HealthServer(ThreadingHTTPServer):

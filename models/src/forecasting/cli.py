@@ -57,7 +57,7 @@ def serve() -> None:
     """Run the model API and its scheduler."""
     from forecasting.desk import followed_series, opened_desk
     from forecasting.serve.app import create_app
-    from market.api import serve as serve_app
+    from market.serving import serve as serve_app
 
     settings = _read_settings()
     with opened_desk(settings, threading.Event()) as desk:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 
 from market.interval import Interval
 from support.history_api import add_series, history_api, new_store
+from support.history_process import PROGRAM, serving
 from support.klines import START_MS, make_klines
 from support.ports import free_port
-from support.processes import end, running, wait_until
-
-PROGRAM = Path(sys.executable).with_name("klinecast-history")
+from support.processes import end, wait_until
 
 
 def run(arguments: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -29,23 +27,6 @@ def run(arguments: Sequence[str], **environment: str) -> subprocess.CompletedPro
         timeout=60,
         check=False,
     )
-
-
-@contextmanager
-def serving(log: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-
-    def is_up() -> bool:
-        try:
-            return httpx.get(f"{url}/healthz").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    environment = {"KLINECAST_BINANCE_REST_URL": "http://127.0.0.1:9", **environment}
-    with running([PROGRAM, "serve", "--port", str(port)], log, environment=environment) as process:
-        wait_until(is_up, "the history API", process=process, log=log)
-        yield url, process
 
 
 def test_asked_to_end_it_ends_with_status_0(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_metrics_count_requests_by_route_and_status(shop: Shop) -> None:
 def test_port_in_use_is_one_sentence(shop: Shop, tmp_path: Path) -> None:
     port = shop.client.base_url.port
     program = (
-        "from market.api import serve; from fastapi import FastAPI;"
+        "from market.serving import serve; from fastapi import FastAPI;"
         f" serve(FastAPI(), '127.0.0.1', {port})"
     )
 

@@ -1,0 +1,35 @@
+"""One process that answers: its store, its clock and its app, from the settings."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from api_historic.app import create_app
+from api_historic.service import Service
+from api_historic.settings import HistorySettings
+from market import log
+from market.clock import ExchangeClock
+from market.serving import end_with_parent
+from market.settings import load_settings
+from market.store import open_store
+from market.weighed_time import WeighedTime
+
+
+def build_app(settings: HistorySettings) -> FastAPI:
+    """Build the app; the store and the exchange are first asked when it runs."""
+    store = open_store(settings.store_url.get_secret_value(), pool_size=settings.threads)
+    return create_app(
+        Service(store, ExchangeClock(), settings.demo),
+        WeighedTime(store, *settings.rest_urls).fetch_ms,
+        web_dir=settings.web_dir,
+        threads=settings.threads,
+        access=settings,
+    )
+
+
+def build_worker() -> FastAPI:
+    """Build the app of one of several workers, in its own process."""
+    settings = load_settings(HistorySettings)
+    log.configure("history", level=settings.log_level)
+    end_with_parent()
+    return build_app(settings)
