@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,13 +32,16 @@ from operations.preflight import (
     check_map_count,
     check_ports,
 )
+from operations.secret_file import SERVICE_TOKEN, ensure_service_token
 from operations.settings import OperateSettings
 from operations.state import ComposeState, read_state, write_state
 from operations.summary import docker_summary
 from operations.waiting import Failure, Progress, wait_for_forecast, wait_until_ready
 
 #: Containers that do one thing and end.
-_ONE_SHOT = frozenset({"migrate", "accounts", "index-accounts", "index-setup", "object-bucket"})
+_ONE_SHOT = frozenset(
+    {"migrate", "accounts", "service-token", "index-accounts", "index-setup", "object-bucket"}
+)
 _OBJECT_STORAGE = frozenset({"objects", "object-bucket"})
 
 
@@ -78,6 +82,7 @@ class ComposeMode:
     def start(self, progress: Progress, *, demo: bool) -> Failure | None:
         """Build the images and bring the stack up; return what went wrong, if anything did."""
         limit_s = float(self.settings.start_timeout_s)
+        os.environ[SERVICE_TOKEN] = ensure_service_token(self.layout.dotenv)
         progress.say("building the images; the first time this downloads packages")
         if self._compose.run("build", "--quiet", demo=demo, timeout_s=limit_s) != 0:
             return Failure(None, "an image could not be built; the lines above tell why")

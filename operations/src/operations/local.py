@@ -27,6 +27,7 @@ from operations.preflight import (
 )
 from operations.probe import Health, ask_health
 from operations.processes import ProcessId, end_processes, identify, is_alive
+from operations.secret_file import SERVICE_TOKEN, ensure_service_token
 from operations.settings import OperateSettings
 from operations.state import RunState, ServiceState, lock_is_held, read_state
 from operations.summary import local_summary
@@ -34,6 +35,7 @@ from operations.supervisor import GRACE_S
 from operations.waiting import Failure, Progress, wait_for_forecast, wait_until_ready
 
 _SUPERVISOR_START_S = 20.0
+ADOPT_TOKEN = ("klinecast-history", "tokens", "adopt", "--label", "services", "--scope", "read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,12 @@ class LocalMode:
         Raises:
             ServiceUnavailable: a preparing step or the supervisor itself failed.
         """
+        token = ensure_service_token(self.layout.dotenv)
+        os.environ[SERVICE_TOKEN] = token  # for the services, and for what we ask them
         plan = self.plan(demo=demo)
         progress.say("bringing the store's schema up to date")
         self._prepare(plan, "klinecast-market", "migrate")
+        self._prepare(plan, *ADOPT_TOKEN, given=token)
         if self.settings.elasticsearch_url is not None:
             progress.say("installing index templates and dashboards")
             self._prepare(plan, "forecast-sink", "install")
@@ -177,12 +182,12 @@ class LocalMode:
         state = self._run_state()
         return self.is_running() and state is not None and state.fingerprint == plan.fingerprint
 
-    def _prepare(self, plan: LocalPlan, *command: str) -> None:
+    def _prepare(self, plan: LocalPlan, *command: str, given: str = "") -> None:
         done = subprocess.run(
             command,
             cwd=self.layout.root,
             env=dict(plan.environment),
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 
 from operations.catalogue import Service
+from operations.secret_file import SERVICE_TOKEN
 
 _TIMEOUT_S = 5.0
 
@@ -91,4 +93,17 @@ def fetch_trainings(history_url: str, symbol: str, interval: str) -> list[Traini
 def _get(url: str, parameters: Mapping[str, str | int]) -> httpx.Response:
     # Everything asked is plain HTTP on the loopback: no proxy, and no certificates to load,
     # which would cost more than the question.
-    return httpx.get(url, params=parameters, timeout=_TIMEOUT_S, trust_env=False, verify=False)
+    return httpx.get(
+        url,
+        params=parameters,
+        headers=_headers(),
+        timeout=_TIMEOUT_S,
+        trust_env=False,
+        verify=False,
+    )
+
+
+def _headers() -> dict[str, str]:
+    # Of .env, which the entry point reads and a start may add to.
+    token = os.environ.get(SERVICE_TOKEN)
+    return {"Authorization": f"Bearer {token}"} if token else {}

@@ -1,18 +1,22 @@
-"""The compose stack's passwords: generated once into `.env`, and kept."""
+"""The installation's own secrets: generated once into `.env`, and kept."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import string
+from collections.abc import Iterable
 from pathlib import Path
 
+from market.access.tokens import draw_token
 from operations.settings import read_dotenv
 
 #: Alphanumeric, because they pass through shells, URLs, SQL and JSON.
 _ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 32
 
+#: What the services read the history API with, and `status` too; of both modes.
+SERVICE_TOKEN = "MODELS_HISTORY_TOKEN"
 GENERATED = (
     "MYSQL_ROOT_PASSWORD",
     "MYSQL_OWNER_PASSWORD",
@@ -26,6 +30,7 @@ GENERATED = (
     "SINK_USER_PASSWORD",
     "OBJECTS_ACCESS_KEY",
     "OBJECTS_SECRET_KEY",
+    SERVICE_TOKEN,
 )
 
 
@@ -34,14 +39,29 @@ def ensure_secrets(path: Path) -> dict[str, str]:
 
     What the file holds already is kept, byte by byte. Its mode becomes 600.
     """
+    return _ensure(path, GENERATED)
+
+
+def ensure_service_token(path: Path) -> str:
+    """Return the token of the installation's services, having added it where `.env` lacked it.
+
+    The store still has to be told of it: `klinecast-history tokens adopt`.
+    """
+    return _ensure(path, [SERVICE_TOKEN])[SERVICE_TOKEN]
+
+
+def _ensure(path: Path, names: Iterable[str]) -> dict[str, str]:
     known = read_dotenv(path)
-    missing = [name for name in GENERATED if not known.get(name)]
-    made = {name: generate_secret() for name in missing}
+    made = {name: _generate(name) for name in names if not known.get(name)}
     if made:
         text = path.read_text() if path.is_file() else ""
         _replace(path, text + _section(made, separate=bool(text)))
     path.chmod(0o600)
-    return {name: made.get(name) or str(known[name]) for name in GENERATED}
+    return {name: made.get(name) or str(known[name]) for name in names}
+
+
+def _generate(name: str) -> str:
+    return draw_token().text if name == SERVICE_TOKEN else generate_secret()
 
 
 def generate_secret() -> str:
@@ -50,7 +70,7 @@ def generate_secret() -> str:
 
 
 def _section(made: dict[str, str], *, separate: bool) -> str:
-    head = "# Made by setup.sh for the compose stack. They belong to its volumes: keep them.\n"
+    head = "# Made by setup.sh. They belong to the data of this installation: keep them.\n"
     lines = "".join(f"{name}={value}\n" for name, value in made.items())
     return ("\n" if separate else "") + head + lines
 

@@ -31,7 +31,7 @@ ELSEWHERE = {
     "models": {"MODELS_WORK_HOST", "MODELS_WORK_PORT"},
     "sink": {"KLINECAST_KIBANA_URL"},
 }
-OURS = ["populator", "history", "models", "trainer", "sink", "simulator"]
+OURS = ["service-token", "populator", "history", "models", "trainer", "sink", "simulator"]
 
 
 @pytest.mark.parametrize(("service", "kind"), SETTINGS.items())
@@ -67,8 +67,9 @@ def test_container_knows_no_secret_but_its_own(service: str) -> None:
         "migrate": {"MYSQL_OWNER_PASSWORD"},
         "populator": {"MYSQL_POPULATOR_PASSWORD"},
         "history": {"MYSQL_HISTORY_PASSWORD"},
-        "models": {"MYSQL_MODELS_PASSWORD"},
-        "trainer": {"MYSQL_MODELS_PASSWORD"},
+        "service-token": {"MYSQL_HISTORY_PASSWORD", "MODELS_HISTORY_TOKEN"},
+        "models": {"MYSQL_MODELS_PASSWORD", "MODELS_HISTORY_TOKEN"},
+        "trainer": {"MYSQL_MODELS_PASSWORD", "MODELS_HISTORY_TOKEN"},
         "sink": {"MYSQL_SINK_PASSWORD", "SINK_USER_PASSWORD"},
         "elasticsearch": {"ELASTIC_PASSWORD"},
         "index-accounts": {"ELASTIC_PASSWORD", "KIBANA_SYSTEM_PASSWORD", "SINK_USER_PASSWORD"},

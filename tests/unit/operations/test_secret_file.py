@@ -5,7 +5,14 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from operations.secret_file import GENERATED, ensure_secrets, generate_secret
+from market.access.tokens import parse_token
+from operations.secret_file import (
+    GENERATED,
+    SERVICE_TOKEN,
+    ensure_secrets,
+    ensure_service_token,
+    generate_secret,
+)
 from operations.settings import read_dotenv
 
 
@@ -58,3 +65,13 @@ def test_emptied_secret_is_made_again(tmp_path: Path) -> None:
 
     assert len(secrets["ELASTIC_PASSWORD"]) == 32
     assert read_dotenv(path)["ELASTIC_PASSWORD"] == secrets["ELASTIC_PASSWORD"]
+
+
+def test_local_mode_needs_the_services_token_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+
+    token = ensure_service_token(path)
+
+    assert parse_token(token) is not None
+    assert read_dotenv(path) == {SERVICE_TOKEN: token}
+    assert ensure_secrets(path)[SERVICE_TOKEN] == token
