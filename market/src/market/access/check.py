@@ -19,6 +19,7 @@ from market.access.sessions import SessionLimits
 from market.access.settings import AccessSettings
 from market.access.standing import Standing, nearest
 from market.access.threads import FewThreads
+from market.body_limit import BodyLimit
 from market.errors import Forbidden, KlinecastError, Unauthorized
 from market.store.engine import Store
 
@@ -87,6 +88,7 @@ def install_access(
     """
     access = Access(store, settings, session_limits)
     app.state.access = access
+    app.add_middleware(BodyLimit)
     app.add_middleware(AccessCheck, access=access)
     describe_access(app, required=access.required)
     return access
