@@ -6,8 +6,10 @@
 ...     frame.attrs["completeness"]
 """
 
-from klinecast_client.client import Client, Symbol, Time
+from klinecast_client.client import Client
 from klinecast_client.fan import forecast_frame
+from klinecast_client.history import MissingKlines
+from klinecast_client.parameters import Symbol, Time
 from klinecast_client.table import KlineTable
 
-__all__ = ["Client", "KlineTable", "Symbol", "Time", "forecast_frame"]
+__all__ = ["Client", "KlineTable", "MissingKlines", "Symbol", "Time", "forecast_frame"]

@@ -56,7 +56,7 @@ def build_table(pages: Sequence[Page], *, exact: bool = False) -> KlineTable:
         field: _column(field, column, exact=exact)
         for field, column in zip(fields, values, strict=True)
     }
-    gaps = _join_gaps([gap for page in pages for gap in page["gaps"]])
+    gaps = join_gaps([gap for page in pages for gap in page["gaps"]])
     interval = Interval.parse(pages[0]["interval"])
     absent = sum(interval.count(gap["start_ms"], gap["end_ms"]) for gap in gaps)
     fraction = len(rows) / (len(rows) + absent) if absent else 1.0
@@ -93,7 +93,7 @@ def _column(field: str, values: Sequence[Any], *, exact: bool) -> Column:
     return np.array(values, dtype=np.float64)
 
 
-def _join_gaps(gaps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def join_gaps(gaps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Join a gap that the end of a page cut in two."""
     joined: list[dict[str, Any]] = []
     for gap in gaps:

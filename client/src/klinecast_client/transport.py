@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -12,17 +13,23 @@ import stamina
 from market.errors import (
     Conflict,
     FatalError,
+    Forbidden,
     InvalidParameter,
     KlinecastError,
     NotFound,
-    RateLimited,
     RetryableError,
     ServiceUnavailable,
+    TooManyRequests,
+    Unauthorized,
 )
+
+Answer = TypeVar("Answer")
 
 #: What a gateway or a service answers when the same call may succeed later.
 _AWAY = frozenset({502, 503, 504})
 
+#: A wait longer than this is the caller's to decide on: a monthly quota is used up.
+_LONGEST_WAIT_S = 60.0
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -53,36 +60,82 @@ class Transport:
         """Return the JSON of a GET, asking again while the error is retryable.
 
         Raises:
-            ServiceUnavailable, RateLimited: after the last attempt.
-            NotFound, InvalidParameter, Conflict, FatalError: as the API answered.
+            ServiceUnavailable, TooManyRequests: after the last attempt, or where the wait
+                that is asked for is longer than a minute.
+            NotFound, InvalidParameter, Unauthorized, Forbidden, Conflict, FatalError: as the
+                API answered.
         """
-        sent = {name: str(value) for name, value in parameters.items() if value is not None}
-        for attempt in stamina.retry_context(
-            on=RetryableError, attempts=self._attempts, timeout=None, wait_max=5.0
-        ):
-            with attempt:
-                return self._get_once(path, sent)
-        raise AssertionError("the last attempt raises or returns")
+
+        def ask() -> Any:
+            with self._unavailable(path):
+                response = self._http.get(self._base_url + path, params=_sent(parameters))
+            if response.status_code != httpx.codes.OK:
+                raise error_of(response)
+            try:
+                return orjson.loads(response.content)
+            except orjson.JSONDecodeError as error:
+                url = self._base_url + path
+                raise FatalError(f"{url} answered something that is not JSON") from error
+
+        return self._repeat(ask)
+
+    def stream(
+        self,
+        path: str,
+        parameters: Mapping[str, str | int | None],
+        read: Callable[[Mapping[str, str], Iterator[bytes]], Answer],
+    ) -> Answer:
+        """Return what `read` makes of the headers and the body, part by part.
+
+        A stream that breaks off is asked for again, from its beginning.
+
+        Raises:
+            As `get`, and what `read` raises.
+        """
+
+        def ask() -> Answer:
+            url = self._base_url + path
+            with (
+                self._unavailable(path),
+                self._http.stream("GET", url, params=_sent(parameters)) as response,
+            ):
+                if response.status_code != httpx.codes.OK:
+                    response.read()
+                    raise error_of(response)
+                return read(response.headers, response.iter_bytes())
+
+        return self._repeat(ask)
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._http.close()
 
-    def _get_once(self, path: str, parameters: dict[str, str]) -> Any:
-        url = self._base_url + path
+    def _repeat(self, ask: Callable[[], Answer]) -> Answer:
+        for attempt in stamina.retry_context(on=_wait, attempts=self._attempts, timeout=None):
+            with attempt:
+                return ask()
+        raise AssertionError("the last attempt raises or returns")
+
+    @contextmanager
+    def _unavailable(self, path: str) -> Iterator[None]:
         try:
-            response = self._http.get(url, params=parameters)
+            yield
         except httpx.TransportError as error:
             raise ServiceUnavailable(
-                f"{url} does not answer: {error or type(error).__name__}",
+                f"{self._base_url}{path} does not answer: {error or type(error).__name__}",
                 hint="Start the API, or correct its address.",
             ) from error
-        if response.status_code != httpx.codes.OK:
-            raise error_of(response)
-        try:
-            return orjson.loads(response.content)
-        except orjson.JSONDecodeError as error:
-            raise FatalError(f"{url} answered something that is not JSON") from error
+
+
+def _sent(parameters: Mapping[str, str | int | None]) -> dict[str, str]:
+    return {name: str(value) for name, value in parameters.items() if value is not None}
+
+
+def _wait(error: Exception) -> bool | float:
+    """Tell whether to ask again, or after how many seconds."""
+    if isinstance(error, TooManyRequests):
+        return error.retry_after_s <= _LONGEST_WAIT_S and error.retry_after_s
+    return isinstance(error, RetryableError)
 
 
 def error_of(response: httpx.Response) -> KlinecastError:
@@ -94,8 +147,10 @@ def error_of(response: httpx.Response) -> KlinecastError:
     if status == httpx.codes.TOO_MANY_REQUESTS:
         wait = response.headers.get("Retry-After", "")
         seconds = float(wait) if wait.isdigit() else 1.0
-        return RateLimited(detail, retry_after_s=seconds, hint=hint)
-    kinds: dict[int, type[NotFound | RefusedParameter | Conflict]] = {
+        return TooManyRequests(detail, retry_after_s=seconds, hint=hint)
+    kinds: dict[int, type[Unauthorized | Forbidden | NotFound | RefusedParameter | Conflict]] = {
+        401: Unauthorized,
+        403: Forbidden,
         404: NotFound,
         409: Conflict,
         422: RefusedParameter,

@@ -9,26 +9,29 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pandas as pd
 import pytest
 import stamina
 
-import klinecast_client.client
-from klinecast_client import Client
+import klinecast_client.history
+from klinecast_client import Client, MissingKlines
 from market.errors import (
     Conflict,
     FatalError,
+    Forbidden,
     InvalidParameter,
     NotFound,
-    RateLimited,
     ServiceUnavailable,
+    TooManyRequests,
+    Unauthorized,
 )
 from market.interval import MINUTE_MS, Interval
 from support.history_api import add_series, history_api, new_store
 from support.klines import START_MS, make_klines
 from support.ports import free_port
 
-MINUTES = klinecast_client.client.PAGE_ROWS + 500
+MINUTES = klinecast_client.history.PAGE_ROWS + 500
 #: More than a page, with a hole of ten minutes.
 KLINES = make_klines(Interval.M1, MINUTES)
 STORED = KLINES[:100] + KLINES[110:]
@@ -44,15 +47,16 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def client(api: str) -> Iterator[Client]:
-    """A client of it."""
-    with Client(api) as client:
+@pytest.fixture(params=[True, False], ids=["arrow", "json"])
+def client(api: str, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """A client of it, each way that ranges travel."""
+    with Client(api, arrow=request.param) as client:
         yield client
 
 
-def test_whole_history_is_read_over_pages(client: Client) -> None:
-    frame = client.klines("BTCUSDT", "1m")
+def test_whole_history_is_read(client: Client) -> None:
+    with pytest.warns(MissingKlines, match="BTCUSDT 1m is 99.95.*% complete: 1 gap"):
+        frame = client.klines("BTCUSDT", "1m")
 
     assert len(frame) == len(STORED)
     assert frame.index.is_monotonic_increasing
@@ -94,7 +98,7 @@ def test_newest_klines_end_at_the_newest(client: Client) -> None:
 
     assert table["open_time"].tolist() == [kline.open_time_ms for kline in KLINES[-50:]]
     assert list(table.columns) == ["open_time", "close"]
-    assert client.newest_klines("BTCUSDT", "1m", 2).index[-1] == pd.Timestamp(
+    assert client.latest("BTCUSDT", "1m", 2).index[-1] == pd.Timestamp(
         KLINES[-1].open_time_ms, unit="ms", tz="UTC"
     )
 
@@ -141,19 +145,27 @@ def test_api_that_is_down_is_unavailable() -> None:
 
 
 @contextmanager
-def answering(answers: list[tuple[int, bytes]]) -> Iterator[tuple[str, list[str | None]]]:
-    """A server that gives these answers in turn; yields its URL and the tokens it saw."""
+def answering(
+    answers: list[tuple[int, bytes]], *, short_by: int = 0, **headers: str
+) -> Iterator[tuple[str, list[str | None]]]:
+    """A server that gives these answers in turn; yields its URL and the tokens it saw.
+
+    Of the first answer `short_by` bytes are never sent.
+    """
     tokens: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             tokens.append(self.headers["Authorization"])
             status, body = answers.pop(0)
+            missing = short_by if len(tokens) == 1 else 0
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("Retry-After", "7")
+            for name, value in {"Retry-After": "7", **headers}.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) - missing])
+            self.close_connection = True
 
         def log_message(self, *args: object) -> None:
             """Stay quiet."""
@@ -188,9 +200,10 @@ def test_retryable_answer_is_asked_again() -> None:
     [
         (409, b'{"error":"Conflict","detail":"taken"}', Conflict),
         (500, b"[]", FatalError),
-        (401, b"", FatalError),
+        (401, b"", Unauthorized),
+        (403, b"", Forbidden),
         (200, b"<html>", FatalError),
-        (429, b'{"detail":"slowly"}', RateLimited),
+        (429, b'{"detail":"slowly"}', TooManyRequests),
     ],
 )
 def test_other_answers_are_errors_of_their_kind(
@@ -203,5 +216,46 @@ def test_other_answers_are_errors_of_their_kind(
     ):
         client.status()
 
-    if isinstance(caught.value, RateLimited):
+    if isinstance(caught.value, TooManyRequests):
         assert caught.value.retry_after_s == 7
+
+
+def test_stream_that_breaks_off_is_asked_for_again(api: str) -> None:
+    query = "symbol=BTCUSDT&interval=1m&limit=30&format=arrow"
+    whole = httpx.get(f"{api}/v1/klines?{query}")
+    told = {name: text for name, text in whole.headers.items() if name.startswith("x-klinecast")}
+
+    with (
+        answering([(200, whole.content)] * 2, short_by=2_000, **told) as (url, tokens),
+        Client(url) as client,
+        stamina.set_testing(True, attempts=3, cap=True),
+    ):
+        table = client.kline_table("BTCUSDT", "1m")
+
+    assert len(tokens) == 2
+    assert table["open_time"].tolist() == [kline.open_time_ms for kline in KLINES[:30]]
+
+
+def test_quota_that_is_used_up_is_not_waited_for() -> None:
+    refusal = (429, b'{"error":"TooManyRequests","detail":"the quota is used up"}')
+
+    with (
+        answering([refusal, refusal], **{"Retry-After": "86400"}) as (url, tokens),
+        Client(url) as client,
+        pytest.raises(TooManyRequests, match="quota is used up") as caught,
+    ):
+        client.status()
+
+    assert (len(tokens), caught.value.retry_after_s) == (1, 86_400)
+
+
+def test_rate_that_is_reached_is_waited_for_as_told() -> None:
+    status = b'{"demo":true,"demo_ended":false,"now_ms":5,"rate":60.0,"version":"1"}'
+
+    with (
+        answering([(429, b"{}"), (200, status)], **{"Retry-After": "1"}) as (url, tokens),
+        Client(url) as client,
+    ):
+        assert client.status().now_ms == 5
+
+    assert len(tokens) == 2
