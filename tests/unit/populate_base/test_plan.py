@@ -101,7 +101,7 @@ def test_a_file_is_not_asked_for_before_its_time_has_passed() -> None:
 
 
 def test_a_small_hole_is_not_worth_a_file() -> None:
-    for hours in (1, 4):
+    for hours in (1, 3):
         hole = Range(at("2021-01-05"), at("2021-01-05") + hours * HOUR_MS)
         assert plan(Interval.M1, [hole]) == Plan([], [hole])
 
