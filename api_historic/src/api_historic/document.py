@@ -30,3 +30,14 @@ NATIVE_ERRORS: Responses = {
     429: _error("The token's rate or quota is used up.", waits=True),
     503: _error("The store, or in the demo the exchange's clock, is away.", waits=True),
 }
+
+#: What calls that change something may answer besides.
+CHANGE_ERRORS: Responses = NATIVE_ERRORS | {
+    409: _error("The state of the installation forbids it."),
+    413: _error("The body is larger than any that is expected."),
+}
+
+#: What calls that offer several formats may answer besides.
+FORMAT_ERRORS: Responses = NATIVE_ERRORS | {
+    406: _error("`Accept` names none of the formats there are."),
+}

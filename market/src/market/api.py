@@ -147,6 +147,8 @@ def _answer_http(request: Request, error: Exception) -> Response:
         error.status_code, "HTTPError"
     )
     detail, hint = str(error.detail), ""
+    if error.status_code == 400:  # the framework's for a body it could not even decode
+        return error_response(422, "InvalidParameter", "the body is not JSON in UTF-8")
     if detail == HTTPStatus(error.status_code).phrase:  # the framework's own word for it
         where = f"at {_short(request.url.path)}"
         words = {404: f"there is nothing {where}", 405: f"{request.method} is not possible {where}"}
