@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
+from api_historic.klines.library import Library
 from market.clock import ExchangeClock
 from market.errors import ExchangeUnavailable, KlinecastError
 from market.health import Readiness
 from market.store import Store
+
+if TYPE_CHECKING:
+    from api_historic.segments import Segments
 
 VERSION = version("klinecast-history")
 
@@ -20,6 +25,12 @@ class Service:
     store: Store
     clock: ExchangeClock
     demo: bool
+    segments: Segments | None = None
+
+    @property
+    def library(self) -> Library:
+        """The store and the segments of its closed months."""
+        return Library(self.store, self.segments)
 
     def now_ms(self) -> int:
         """Return the exchange's time; without a measurement, this machine's UTC time.

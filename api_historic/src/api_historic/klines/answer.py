@@ -12,11 +12,12 @@ from api_historic.cursor import Position, write_cursor
 from api_historic.klines.coverage import Asked, Coverage, describe_coverage, span_of_page
 from api_historic.klines.encoders import Shape, Stretch, iter_encoded
 from api_historic.klines.formats import MEDIA_TYPES, Format
+from api_historic.klines.freshness import CLOSED, OPEN, closed_etag, is_known
+from api_historic.klines.library import Library, Shelf, open_stored
 from api_historic.klines.scan import Extent
-from api_historic.klines.sources import KnownKlines, Source, StoredKlines
+from api_historic.klines.sources import KnownKlines, Source
 from market.gaps import Gap, Range
 from market.interval import Interval
-from market.store import Store
 from market.store.gap_ledger import read_gaps
 from market.store.symbols import Series, find_series
 
@@ -25,7 +26,10 @@ _HEADER_GAPS = 50
 
 
 class Wish(NamedTuple):
-    """A request for klines, its parameters checked."""
+    """A request for klines, its parameters checked.
+
+    `key` names the answer, and `known` are the tags of those the client keeps.
+    """
 
     symbols: list[str]
     interval: Interval
@@ -35,29 +39,34 @@ class Wish(NamedTuple):
     as_of_ms: int | None
     position: Position | None
     shape: Shape
+    key: str = ""
+    known: str | None = None
 
 
 class Outline(NamedTuple):
-    """What a series contributes: the klines of a stretch, and how complete its range is.
+    """What a series contributes: the klines of a stretch, and how complete its span is.
 
-    `following_ms` is where the next page goes on where a limit cut.
+    `stamps` are those of the span's months where all of them are closed. `following_ms` is
+    where the next page goes on where a limit cut.
     """
 
     stretch: Stretch
-    asked: Range
+    span: Range
     coverage: Coverage
+    stamps: list[int] | None
     following_ms: int | None
 
 
 class Head(NamedTuple):
-    """What goes before the bytes of an answer."""
+    """What goes before the bytes of an answer; a 304 has none."""
 
     media_type: str
     headers: dict[str, str]
+    status: int = 200
 
 
 def iter_answer(
-    store: Store, wish: Wish, form: Format, now_ms: int
+    library: Library, wish: Wish, form: Format, now_ms: int
 ) -> Iterator[Head | bytes | memoryview]:
     """Yield the head of an answer in any format but JSON, then its body, part by part.
 
@@ -67,22 +76,28 @@ def iter_answer(
         NotFound: a symbol is not known.
         StoreUnavailable: the database does not answer.
     """
-    with store.read() as connection:
-        outlines, cursor = outline_wish(connection, wish, now_ms)
-        yield Head(MEDIA_TYPES[form], _headers(outlines, cursor))
+    with library.store.read() as connection:
+        outlines, cursor = _outline_all(connection, library, wish, now_ms)
+        caching = caching_headers(wish, outlines)
+        if is_known(caching.get("ETag", ""), wish.known):
+            yield Head(MEDIA_TYPES[form], caching, 304)
+            return
+        yield Head(MEDIA_TYPES[form], caching | _headers(outlines, cursor))
         stretches = [outline.stretch for outline in outlines]
         yield from iter_encoded(form, stretches, wish.shape)
 
 
-def open_source(connection: Connection, series: Series, wish: Wish) -> Source:
-    """Return where the klines of a series come from."""
-    if wish.as_of_ms is not None:
-        return KnownKlines(connection, series, wish.as_of_ms)
-    return StoredKlines(connection, series)
+def caching_headers(wish: Wish, outlines: Sequence[Outline]) -> dict[str, str]:
+    """Return how long an answer may be kept, with its tag where its months are closed."""
+    stamps = [outline.stamps for outline in outlines if outline.stamps is not None]
+    if wish.as_of_ms is not None or len(stamps) < len(outlines):
+        return {"Cache-Control": OPEN}
+    gaps = [outline.coverage.gaps for outline in outlines]
+    return {"Cache-Control": CLOSED, "ETag": closed_etag(wish.key, stamps, gaps)}
 
 
-def outline_wish(
-    connection: Connection, wish: Wish, now_ms: int
+def _outline_all(
+    connection: Connection, library: Library, wish: Wish, now_ms: int
 ) -> tuple[list[Outline], str | None]:
     """Return what each series contributes, and the cursor of the next page."""
     first = 0 if wish.position is None else wish.position.skip
@@ -90,9 +105,10 @@ def outline_wish(
     outlines: list[Outline] = []
     left = wish.limit
     for number, series in enumerate(all_series[first:], start=first):
-        position = wish.position if number == first else None
-        source = open_source(connection, series, wish)
-        outline = outline_series(connection, source, wish, (left, position), now_ms)
+        asked = asked_of(wish, wish.position if number == first else None)
+        shelf = look_up(connection, library, series, wish, asked, left, now_ms)
+        source = open_source(connection, series, wish, shelf)
+        outline = outline_series(connection, source, shelf, asked, left, now_ms)
         outlines.append(outline)
         if outline.following_ms is not None:
             return outlines, write_cursor(Position(outline.following_ms, number))
@@ -103,26 +119,54 @@ def outline_wish(
     return outlines, None
 
 
+def look_up(  # noqa: PLR0913  what a look-up needs, once
+    connection: Connection,
+    library: Library,
+    series: Series,
+    wish: Wish,
+    asked: Asked,
+    limit: int | None,
+    now_ms: int,
+) -> Shelf:
+    """Return what there is of closed months; of the past as it was known, nothing."""
+    if wish.as_of_ms is not None:
+        return Shelf([], [])
+    return library.look_up(connection, series, asked, limit, now_ms)
+
+
+def open_source(connection: Connection, series: Series, wish: Wish, shelf: Shelf) -> Source:
+    """Return where the klines of a series come from."""
+    if wish.as_of_ms is not None:
+        return KnownKlines(connection, series, wish.as_of_ms)
+    return open_stored(connection, series, shelf)
+
+
 def outline_series(
     connection: Connection,
     source: Source,
-    wish: Wish,
-    page: tuple[int | None, Position | None],
+    shelf: Shelf,
+    asked: Asked,
+    limit: int | None,
     now_ms: int,
 ) -> Outline:
-    """Return what a series contributes to a page of at most so many klines, from a position."""
-    limit, position = page
-    interval = wish.interval
-    asked = asked_of(wish, position)
+    """Return what a series contributes to a page of at most so many klines."""
     extent = source.find_extent(asked, limit)
-    span = span_of_extent(interval, asked, extent, now_ms)
-    missing = source.find_missing(span)
-    ledger = read_gaps(connection, source.series, *span) if missing else []
-    coverage = describe_coverage(interval, span, missing, ledger)
+    span = span_of_extent(source.series.interval, asked, extent, now_ms)
+    coverage = cover(connection, source.series, span, source.find_missing(span))
     if extent is None:
-        return Outline(Stretch(source, Range(0, 0)), span, coverage, None)
+        return Outline(Stretch(source, Range(0, 0)), span, coverage, shelf.stamps_of(span), None)
     stretch = Stretch(source, Range(extent.oldest_ms, extent.newest_ms + 1))
-    return Outline(stretch, span, coverage, following_of(asked, extent))
+    following_ms = following_of(asked, extent)
+    return Outline(stretch, span, coverage, shelf.stamps_of(span), following_ms)
+
+
+def cover(
+    connection: Connection, series: Series, span: Range, missing: Sequence[Range]
+) -> Coverage:
+    """Return the coverage of a span, its holes with the ledger's causes."""
+    # Most ranges miss nothing: the ledger is asked only where there is something to explain.
+    ledger = read_gaps(connection, series, *span) if missing else []
+    return describe_coverage(series.interval, span, missing, ledger)
 
 
 def asked_of(wish: Wish, position: Position | None) -> Asked:
@@ -130,12 +174,11 @@ def asked_of(wish: Wish, position: Position | None) -> Asked:
     is_descending = wish.shape.is_descending
     start_ms, end_ms = wish.start_ms, wish.end_ms
     # A position of time 0 begins a series.
-    if position is not None and position.time_ms:
-        if is_descending:
-            end_ms = position.time_ms
-        else:
-            start_ms = position.time_ms
-    return Asked(start_ms, end_ms, is_descending)
+    if position is None or not position.time_ms:
+        return Asked(start_ms, end_ms, is_descending)
+    if is_descending:
+        return Asked(start_ms, position.time_ms, is_descending, is_continued=True)
+    return Asked(position.time_ms, end_ms, is_descending, is_continued=True)
 
 
 def span_of_extent(interval: Interval, asked: Asked, extent: Extent | None, now_ms: int) -> Range:
@@ -179,7 +222,7 @@ def _gap(symbol: str, gap: Gap, names_symbol: bool) -> dict[str, object]:
 
 def _completeness(outlines: Sequence[Outline]) -> float:
     """Return the fraction of all series' slots that hold a kline."""
-    slots = [outline.stretch.source.series.interval.count(*outline.asked) for outline in outlines]
+    slots = [outline.stretch.source.series.interval.count(*outline.span) for outline in outlines]
     if not sum(slots):
         return 1.0
     held = [

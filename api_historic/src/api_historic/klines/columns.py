@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from api_historic.klines.layout import FREE_TEXT, TIMES, Layout, Quoting
+from api_historic.klines.layout import FREE_TEXT, INTEGERS, TIMES, Layout, Quoting
 from market.kline import KLINE_FIELDS
 
-PRICE = pa.decimal128(20, 8)
-AMOUNT = pa.decimal128(28, 8)
+_SCALE = 8
+PRICE = pa.decimal128(20, _SCALE)
+AMOUNT = pa.decimal128(28, _SCALE)
 TIME = pa.timestamp("ms", tz="UTC")
 TYPES: dict[str, Any] = {
     **dict.fromkeys(KLINE_FIELDS, AMOUNT),
@@ -66,11 +67,10 @@ def write_lines(table: Any, layout: Layout, *, iso: bool = False) -> bytes:
         return b""
     parts: list[Any] = []
     for words, field in layout.values:
-        parts += [words, _text_of(table.column(field), field, layout, iso=iso)]
-    parts.append(layout.end + layout.separator.decode())
-    joined = pc.binary_join_element_wise(*parts, "")
-    chunks = joined.chunks if isinstance(joined, pa.ChunkedArray) else [joined]
-    text = b"".join(_values_of(chunk) for chunk in chunks)
+        parts += [words.encode(), *_text_of(table.column(field), field, layout, iso=iso)]
+    parts.append(layout.end.encode() + layout.separator)
+    joined = pc.binary_join_element_wise(*parts, b"")
+    text = b"".join(_values_of(chunk) for chunk in _chunks(joined))
     return text[: -len(layout.separator)]
 
 
@@ -80,22 +80,39 @@ def _values_of(strings: Any) -> bytes | memoryview:
     return memoryview(strings.buffers()[2])[first:last]
 
 
-def _text_of(column: Any, field: str, layout: Layout, *, iso: bool) -> Any:
+def _text_of(column: Any, field: str, layout: Layout, *, iso: bool) -> list[Any]:
+    """Return the pieces that make the text of a column's values."""
+    if field in TIMES and iso:
+        return [pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ").cast(pa.binary())]
     if field in TIMES:
-        if iso:
-            return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
-        text = pc.cast(column.cast(pa.int64()), pa.string())
-        if layout.microseconds:
-            return pc.binary_join_element_wise(text, "999" if field == "close_time" else "000", "")
-        return text
-    if field == FREE_TEXT:
-        if layout.quoting is Quoting.JSON:
-            return _json_quoted(column)
-        doubled = pc.replace_substring(column, '"', '""')
-        return pc.binary_join_element_wise('"', doubled, '"', "")
-    return pc.cast(column, pa.string())
-
-
-def _json_quoted(column: Any) -> Any:
+        beyond = [b"999" if field == "close_time" else b"000"] if layout.microseconds else []
+        return [_plain(column.cast(pa.int64())), *beyond]
+    if field in INTEGERS:
+        return [_plain(column)]
+    if field != FREE_TEXT:
+        return _decimal_text(column)
     # What the store keeps there is printable ASCII without a backslash.
-    return pc.binary_join_element_wise('"', pc.replace_substring(column, '"', '\\"'), '"', "")
+    quote = '\\"' if layout.quoting is Quoting.JSON else '""'
+    return [b'"', pc.replace_substring(column, '"', quote).cast(pa.binary()), b'"']
+
+
+def _decimal_text(column: Any) -> list[Any]:
+    """Return decimals with all their digits: Arrow itself writes a small one as 1E-8."""
+    units = pa.chunked_array([_units(chunk) for chunk in _chunks(column)], pa.decimal128(38, 0))
+    digits = pc.ascii_lpad(pc.cast(units, pa.string()), _SCALE + 1, "0").cast(pa.binary())
+    return [pc.binary_slice(digits, 0, -_SCALE), b".", pc.binary_slice(digits, -_SCALE)]
+
+
+def _plain(integers: Any) -> Any:
+    return pc.cast(integers, pa.string()).cast(pa.binary())
+
+
+def _units(decimals: Any) -> Any:
+    """Return the same numbers in units of the last digit, by another look at the same bytes."""
+    return pa.Array.from_buffers(
+        pa.decimal128(38, 0), len(decimals), decimals.buffers(), offset=decimals.offset
+    )
+
+
+def _chunks(column: Any) -> list[Any]:
+    return list(column.chunks) if isinstance(column, pa.ChunkedArray) else [column]

@@ -17,11 +17,15 @@ class Coverage(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """The range a request asks for, and in which order; `None` leaves a side open."""
+    """The range a request asks for, and in which order; `None` leaves a side open.
+
+    `is_continued`: it goes on where a page of that order ended.
+    """
 
     start_ms: int | None
     end_ms: int | None
     is_descending: bool = False
+    is_continued: bool = False
 
 
 def span_of_page(
@@ -40,6 +44,9 @@ def span_of_page(
     """
     start_ms, end_ms = asked.start_ms, asked.end_ms
     newest_end_ms = interval.floor(now_ms)
+    if end_ms is not None and asked.is_descending and asked.is_continued:
+        # The page before spoke for the whole slot that it ended in.
+        end_ms = interval.floor(end_ms)
     if has_more and opens is not None and not asked.is_descending:
         end_ms = interval.ceil(opens[1] + 1)
     elif end_ms is None or end_ms > newest_end_ms:

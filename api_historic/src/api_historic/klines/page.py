@@ -2,59 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection
 
 from api_historic.cursor import Position, write_cursor
 from api_historic.klines.answer import (
+    Outline,
     Wish,
     asked_of,
+    caching_headers,
+    cover,
     following_of,
+    look_up,
     open_source,
     outline_series,
     span_of_extent,
 )
-from api_historic.klines.coverage import Coverage, describe_coverage, missing_of
+from api_historic.klines.coverage import Coverage, missing_of
+from api_historic.klines.encoders import Stretch
+from api_historic.klines.freshness import is_known
 from api_historic.klines.layout import json_layout
+from api_historic.klines.library import Library, Shelf
 from api_historic.klines.rows import Window, read_rows
 from api_historic.klines.scan import Extent
-from market.store import Store
-from market.store.gap_ledger import read_gaps
+from api_historic.klines.sources import StoredKlines
+from market.gaps import Range
 from market.store.symbols import Series, find_series
 
 
-def read_page(store: Store, wish: Wish, limit: int, now_ms: int) -> bytes:
+class Page(NamedTuple):
+    """A page as JSON and its headers; without a body where the client keeps it already."""
+
+    body: bytes | None
+    headers: dict[str, str]
+
+
+def read_page(library: Library, wish: Wish, limit: int, now_ms: int) -> Page:
     """Return the page of a range of one series, at most `limit` klines.
 
     Raises:
         NotFound: the symbol is not known.
         StoreUnavailable: the database does not answer.
     """
-    with store.read() as connection:
+    with library.store.read() as connection:
         series = find_series(connection, wish.symbols[0], wish.interval)
-        if wish.as_of_ms is None and not wish.shape.iso:
-            return _read_stored(connection, series, wish, limit, now_ms)
-        source = open_source(connection, series, wish)
-        page = (limit, wish.position)
-        outline = outline_series(connection, source, wish, page, now_ms)
-        layout = json_layout(wish.shape.fields, iso=wish.shape.iso)
-        lines = source.iter_lines(
-            outline.stretch.span,
-            layout,
-            iso=wish.shape.iso,
-            is_descending=wish.shape.is_descending,
-        )
-        chunks = [chunk for chunk in lines if chunk]
-    return write_page(series, wish.shape.fields, chunks, outline.coverage, outline.following_ms)
+        asked = asked_of(wish, wish.position)
+        shelf = look_up(connection, library, series, wish, asked, limit, now_ms)
+        if wish.as_of_ms is None and not wish.shape.iso and not shelf.segments:
+            outline, chunks = _read_stored(connection, series, wish, shelf, limit, now_ms)
+        else:
+            source = open_source(connection, series, wish, shelf)
+            outline = outline_series(connection, source, shelf, asked, limit, now_ms)
+            chunks = None
+        headers = caching_headers(wish, [outline])
+        if is_known(headers.get("ETag", ""), wish.known):
+            return Page(None, headers)
+        if chunks is None:
+            chunks = list(_iter_chunks(outline, wish))
+    page = write_page(series, wish.shape.fields, chunks, outline.coverage, outline.following_ms)
+    return Page(page, headers)
+
+
+def _iter_chunks(outline: Outline, wish: Wish) -> Iterator[bytes]:
+    source, span = outline.stretch
+    shape = wish.shape
+    lines = source.iter_lines(
+        span,
+        json_layout(shape.fields, iso=shape.iso),
+        iso=shape.iso,
+        is_descending=shape.is_descending,
+    )
+    return (chunk for chunk in lines if chunk)
 
 
 def _read_stored(
-    connection: Connection, series: Series, wish: Wish, limit: int, now_ms: int
-) -> bytes:
-    """Return the page by one statement, which tells the open times beside the rows."""
+    connection: Connection, series: Series, wish: Wish, shelf: Shelf, limit: int, now_ms: int
+) -> tuple[Outline, list[bytes]]:
+    """Read the page by one statement, which tells the open times beside the rows."""
     asked = asked_of(wish, wish.position)
     rows = read_rows(
         connection,
@@ -66,12 +93,10 @@ def _read_stored(
     opens = rows.open_times[::-1] if asked.is_descending else rows.open_times
     extent = Extent(opens[0], opens[-1], rows.has_more) if opens else None
     span = span_of_extent(wish.interval, asked, extent, now_ms)
-    missing = missing_of(wish.interval, span, opens)
-    # Most ranges miss nothing: the ledger is asked only where there is something to explain.
-    ledger = read_gaps(connection, series, *span) if missing else []
-    coverage = describe_coverage(wish.interval, span, missing, ledger)
+    coverage = cover(connection, series, span, missing_of(wish.interval, span, opens))
     following_ms = None if extent is None else following_of(asked, extent)
-    return write_page(series, wish.shape.fields, rows.chunks, coverage, following_ms)
+    stretch = Stretch(StoredKlines(connection, series), Range(0, 0))
+    return Outline(stretch, span, coverage, shelf.stamps_of(span), following_ms), rows.chunks
 
 
 def write_page(

@@ -68,24 +68,23 @@ def scan_missing(connection: Connection, series: Series, span: Range) -> list[Ra
     klines are off the grid, are open times read, a few thousand at once.
     """
     interval = series.interval
-    slots = Range(interval.ceil(span.start_ms), interval.ceil(span.end_ms))
-    if slots.start_ms >= slots.end_ms:
+    # A kline that opens off the grid, behind the end, is not of this span.
+    held = Range(interval.ceil(span.start_ms), span.end_ms)
+    if held.start_ms >= held.end_ms:
         return []
-    if interval.step_ms is None or interval.count(*slots) <= _SLOTS:
-        return _missing_in(connection, series, slots)
-    if _is_full(next(_run(_count(), connection, series, slots)), interval, slots):
+    if interval.step_ms is None or interval.count(*held) <= _SLOTS:
+        return _missing_in(connection, series, held)
+    if _is_full(next(_run(_count(), connection, series, held)), interval, held):
         return []
     width_ms = _SLOTS * interval.step_ms
-    found = _run(
-        _counts(connection.dialect.name), connection, series, slots,
-        origin=slots.start_ms, width=width_ms,
-    )  # fmt: skip
+    query = _counts(connection.dialect.name)
+    found = _run(query, connection, series, held, origin=held.start_ms, width=width_ms)
     counts = {int(row[2]): row for row in found}
     missing: list[Range] = []
-    for number, start_ms in enumerate(range(slots.start_ms, slots.end_ms, width_ms)):
-        bucket = Range(start_ms, min(start_ms + width_ms, slots.end_ms))
+    for number, start_ms in enumerate(range(held.start_ms, held.end_ms, width_ms)):
+        bucket = Range(start_ms, min(start_ms + width_ms, held.end_ms))
         if number not in counts:
-            missing.append(bucket)
+            missing += find_missing(interval, *bucket, ())
         elif not _is_full(counts[number], interval, bucket):
             missing += _missing_in(connection, series, bucket)
     return merge_ranges(missing)

@@ -58,7 +58,7 @@ def _start(head: object) -> dict[str, object]:
         raise TypeError(f"an answer begins with its head, not with {head!r}")
     headers = {"content-type": head.media_type, **head.headers}
     raw = [(name.lower().encode("latin-1"), text.encode()) for name, text in headers.items()]
-    return {"type": "http.response.start", "status": 200, "headers": raw}
+    return {"type": "http.response.start", "status": head.status, "headers": raw}
 
 
 async def _send_parts(

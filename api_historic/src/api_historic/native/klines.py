@@ -16,8 +16,9 @@ from api_historic.klines.coverage import (
 )
 from api_historic.klines.encoders import Shape
 from api_historic.klines.formats import MEDIA_TYPES, Format, accepted_format
+from api_historic.klines.freshness import DIGEST_BYTES, body_etag, is_known
 from api_historic.klines.layout import json_layout
-from api_historic.klines.page import read_page, write_page
+from api_historic.klines.page import Page, read_page, write_page
 from api_historic.klines.rows import Window, read_rows
 from api_historic.klines.sending import StreamedAnswer
 from api_historic.native.kline_parameters import KlinesQuery
@@ -56,11 +57,10 @@ def build_kline_router(service: Service) -> APIRouter:
             offered = ", ".join(MEDIA_TYPES.values())
             raise HTTPException(406, f"none of {offered} is accepted by this request")
         query.check(form)
-        wish, now_ms = read_wish(query, form), service.now_ms()
-        if form is Format.JSON:
-            limit = query.limit_in(form) or 1
-            return bytes_response(request, read_page(service.store, wish, limit, now_ms))
-        return StreamedAnswer(lambda: iter_answer(service.store, wish, form, now_ms))
+        wish, now_ms = read_wish(request, query, form), service.now_ms()
+        if form is not Format.JSON:
+            return StreamedAnswer(lambda: iter_answer(service.library, wish, form, now_ms))
+        return _answer_page(request, read_page(service.library, wish, wish.limit or 1, now_ms))
 
     @router.get(
         "/v1/klines/latest",
@@ -74,8 +74,8 @@ def build_kline_router(service: Service) -> APIRouter:
     return router
 
 
-def read_wish(query: KlinesQuery, form: Format) -> Wish:
-    """Return what a query means in that format."""
+def read_wish(request: Request, query: KlinesQuery, form: Format) -> Wish:
+    """Return what a request means in that format."""
     symbols = query.symbol_names()
     return Wish(
         symbols,
@@ -86,7 +86,20 @@ def read_wish(query: KlinesQuery, form: Format) -> Wish:
         query.as_of,
         query.position(),
         Shape(query.fields, len(symbols) > 1, query.order == "desc", query.times == "iso"),
+        f"{request.url.path}?{request.url.query} {form}",
+        request.headers.get("If-None-Match"),
     )
+
+
+def _answer_page(request: Request, page: Page) -> Response:
+    if page.body is None:
+        return Response(status_code=304, headers=page.headers)
+    headers = page.headers
+    if "ETag" not in headers and len(page.body) <= DIGEST_BYTES:
+        headers = {**headers, "ETag": body_etag(page.body)}
+        if is_known(headers["ETag"], request.headers.get("If-None-Match")):
+            return Response(status_code=304, headers=headers)
+    return bytes_response(request, page.body, headers=headers)
 
 
 def answer_newest(service: Service, query: NewestKlinesQuery) -> bytes:

@@ -1,0 +1,141 @@
+"""Klines of closed months from their segments, and of all other time from the database.
+
+Both are of one snapshot: a segment is used only where the snapshot bears its month's stamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from api_historic.klines.coverage import Asked
+from api_historic.klines.layout import Layout, json_layout
+from api_historic.klines.runs import Run, find_run
+from api_historic.klines.scan import Extent
+from api_historic.klines.sources import StoredKlines
+from market.gaps import Range, merge_ranges, subtract_ranges
+from market.interval import Interval
+from market.kline import KLINE_FIELDS
+from market.store.symbols import Series
+
+if TYPE_CHECKING:
+    from api_historic.segments import Segment
+
+#: Rows given at once.
+_ROWS = 20_000
+_ROWS_LAYOUT = json_layout(KLINE_FIELDS[:-1])
+
+
+class ClosedKlines(StoredKlines):
+    """The klines as they are stored, read from segments where there are any, ascending."""
+
+    def __init__(self, connection: Connection, series: Series, segments: Sequence[Segment]) -> None:
+        super().__init__(connection, series)
+        self._segments = list(segments)
+
+    def find_extent(self, asked: Asked, limit: int | None) -> Extent | None:
+        """Return which klines answer a request for at most `limit`; `None` for no kline."""
+        run = find_run(self._segments, asked, limit)
+        if run is not None:
+            return Extent(run.oldest_ms, run.newest_ms, run.has_more)
+        return super().find_extent(asked, limit)
+
+    def find_missing(self, span: Range) -> list[Range]:
+        """Return the ranges of the span's slots that hold no kline."""
+        missing: list[Range] = []
+        for part, segment in self._parts(span):
+            missing += (
+                super().find_missing(part)
+                if segment is None
+                else missing_in(segment.open_times, self.series.interval, part)
+            )
+        return merge_ranges(missing)
+
+    def count(self, span: Range) -> int:
+        """Return how many klines open in the span."""
+        return sum(
+            super(ClosedKlines, self).count(part)
+            if segment is None
+            else int(np.diff(np.searchsorted(segment.open_times, part))[0])
+            for part, segment in self._parts(span)
+        )
+
+    def iter_lines(
+        self, span: Range, layout: Layout, *, iso: bool, is_descending: bool
+    ) -> Iterator[bytes]:
+        """Yield the klines opening in the span as lines, many at once."""
+        if is_descending:
+            yield from super().iter_lines(span, layout, iso=iso, is_descending=True)
+            return
+        from api_historic.klines.columns import write_lines
+
+        for part, segment in self._parts(span):
+            if segment is None:
+                yield from super().iter_lines(part, layout, iso=iso, is_descending=False)
+                continue
+            for few in _slices(segment, part):
+                if layout == _ROWS_LAYOUT and not iso:
+                    yield bytes(segment.json_rows(*few))
+                else:
+                    yield write_lines(segment.table(*few), layout, iso=iso)
+            segment.release()
+
+    def iter_tables(
+        self, span: Range, fields: Sequence[str], *, is_descending: bool
+    ) -> Iterator[Any]:
+        """Yield the klines opening in the span as Arrow tables."""
+        if is_descending:
+            yield from super().iter_tables(span, fields, is_descending=True)
+            return
+        for part, segment in self._parts(span):
+            if segment is None:
+                yield from super().iter_tables(part, fields, is_descending=False)
+                continue
+            for few in _slices(segment, part):
+                yield segment.table(*few).select(list(fields))
+            segment.release()
+
+    def _parts(self, span: Range) -> Iterator[tuple[Range, Segment | None]]:
+        """Yield the parts of a span in their order, each with its segment, if it has one."""
+        held = {segment.month: segment for segment in self._segments}
+        inside = [
+            (Range(max(month.start_ms, span.start_ms), min(month.end_ms, span.end_ms)), segment)
+            for month, segment in held.items()
+            if month.start_ms < span.end_ms and month.end_ms > span.start_ms
+        ]
+        others = subtract_ranges([span], held)
+        parts: list[tuple[Range, Segment | None]] = [*inside, *((one, None) for one in others)]
+        yield from sorted(parts, key=lambda part: part[0])
+
+
+def missing_in(open_times: Any, interval: Interval, part: Range) -> list[Range]:
+    """Return the slots of a part that no open time fills; for intervals of fixed length.
+
+    `open_times`: int64, ms, ascending; those of whole months, whose slots never straddle.
+    """
+    step_ms = interval.step_ms
+    if step_ms is None:
+        raise ValueError("months have no fixed length")
+    start_ms, end_ms = interval.ceil(part.start_ms), interval.ceil(part.end_ms)
+    # A kline that opens off the grid, behind the end, is not of this part.
+    first, end = np.searchsorted(open_times, (start_ms, part.end_ms))
+    slots = open_times[first:end] // step_ms
+    edges = np.concatenate(([start_ms // step_ms - 1], slots, [end_ms // step_ms]))
+    holes = np.flatnonzero(np.diff(edges) > 1)
+    return [Range(int(edges[hole] + 1) * step_ms, int(edges[hole + 1]) * step_ms) for hole in holes]
+
+
+def _slices(segment: Segment, part: Range) -> Iterator[Range]:
+    """Yield ranges of a part that hold a few thousand klines each."""
+    first, end = (int(place) for place in np.searchsorted(segment.open_times, part))
+    for place in range(first, end, _ROWS):
+        last = min(place + _ROWS, end) - 1
+        yield Range(int(segment.open_times[place]), int(segment.open_times[last]) + 1)
+
+
+def join_rows(runs: Run) -> list[memoryview]:
+    """Return the JSON rows of a run, a memory-mapped view a month."""
+    return [segment.json_rows(*part) for segment, part in runs.parts]
