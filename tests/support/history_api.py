@@ -13,6 +13,7 @@ import orjson
 import uvicorn
 
 from api_historic.app import create_app
+from api_historic.segments import Segments
 from api_historic.service import Service
 from market.access.settings import PUBLIC, SessionSettings
 from market.clock import ExchangeClock, Reading
@@ -62,12 +63,13 @@ def history_api(
     demo: bool = False,
     web_dir: Path = Path("no-page"),
     access: SessionSettings = PUBLIC,
+    segments: Segments | None = None,
 ) -> Iterator[str]:
     """Serve the history API from a thread; yield its address."""
-    service = Service(store, frozen_clock(now_ms), demo)
+    service = Service(store, frozen_clock(now_ms), demo, segments)
     app = create_app(service, lambda: now_ms, web_dir=web_dir, threads=8, access=access)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="websockets-sansio", lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -75,6 +77,7 @@ def history_api(
             time.sleep(0.01)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
+        app.state.hub.end_soon()
         server.should_exit = True
         thread.join()
         listener.close()

@@ -38,3 +38,6 @@ class HistorySettings(StoreSettings, BinanceSettings, SessionSettings):
 
     workers: int = Field(1, ge=1, le=64)
     """Processes that answer, on one socket; each has its threads."""
+
+    stream_listeners: int = Field(4_000, ge=1, le=100_000)
+    """Who may listen to `/v1/stream` at once, in each process."""

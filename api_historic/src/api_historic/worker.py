@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import FastAPI
 
 from api_historic.app import create_app
@@ -11,20 +13,34 @@ from market import log
 from market.clock import ExchangeClock
 from market.serving import end_with_parent
 from market.settings import load_settings
-from market.store import open_store
+from market.store import Store, open_store
 from market.weighed_time import WeighedTime
+
+if TYPE_CHECKING:
+    from api_historic.segments import Segments
 
 
 def build_app(settings: HistorySettings) -> FastAPI:
     """Build the app; the store and the exchange are first asked when it runs."""
     store = open_store(settings.store_url.get_secret_value(), pool_size=settings.threads)
+    segments = _open_segments(settings, store)
     return create_app(
-        Service(store, ExchangeClock(), settings.demo),
+        Service(store, ExchangeClock(), settings.demo, segments),
         WeighedTime(store, *settings.rest_urls).fetch_ms,
         web_dir=settings.web_dir,
         threads=settings.threads,
         access=settings,
+        stream_listeners=settings.stream_listeners,
     )
+
+
+def _open_segments(settings: HistorySettings, store: Store) -> Segments | None:
+    if not settings.segments_mb:
+        return None
+    # Only here: without segments a process carries no Arrow until someone asks for columns.
+    from api_historic.segments import Segments
+
+    return Segments(settings.segments_dir, settings.segments_mb << 20, store)
 
 
 def build_worker() -> FastAPI:

@@ -25,6 +25,8 @@ log = get_logger()
 
 #: Seconds open requests get to end in once the process is asked to.
 _GRACE_S = 8
+#: Bytes of a WebSocket message that is read: nobody has anything to say to these APIs.
+_LARGEST_MESSAGE = 4_096
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
@@ -86,6 +88,10 @@ def _config(app: FastAPI | str, **others: Any) -> uvicorn.Config:
         access_log=False,
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
+        # Messages are compressed for nobody: each listener would cost its own compressor.
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=_LARGEST_MESSAGE,
         **others,
     )
 
