@@ -69,7 +69,9 @@ def history_api(
     service = Service(store, frozen_clock(now_ms), demo, segments)
     app = create_app(service, lambda: now_ms, web_dir=web_dir, threads=8, access=access)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="websockets-sansio", lifespan="on"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, ws="websockets-sansio", lifespan="on")
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
