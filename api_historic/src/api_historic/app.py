@@ -60,6 +60,8 @@ def create_app(
         yield
         stop.set()
         hub.close()
+        if service.segments is not None:
+            service.segments.close()
         service.store.close()
 
     # The generated pages load their scripts from elsewhere; /openapi.json holds it all.

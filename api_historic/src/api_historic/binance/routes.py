@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
 
 from api_historic.binance import document, rejections
 from api_historic.binance.answers import BinanceRoute, answered, wants_microseconds
@@ -15,12 +16,13 @@ from api_historic.binance.parameters import (
     read_klines_call,
 )
 from api_historic.binance.zones import is_shifted, read_shifted_rows
-from api_historic.klines.layout import json_layout
+from api_historic.klines.coverage import Asked
+from api_historic.klines.layout import Layout, json_layout
 from api_historic.klines.rows import Window, read_rows
 from api_historic.service import Service
 from market.errors import NotFound
 from market.kline import KLINE_FIELDS
-from market.store.symbols import find_series, read_symbols
+from market.store.symbols import Series, find_series, read_symbols
 
 
 def build_binance_router(service: Service) -> APIRouter:
@@ -78,5 +80,23 @@ def answer_klines(service: Service, call: KlinesCall, *, microseconds: bool) -> 
                 connection, series, call.zone_ms, window, microseconds=microseconds
             )
         layout = json_layout(KLINE_FIELDS, microseconds=microseconds)
-        rows = read_rows(connection, series, window, layout)
-    return rows.json()
+        return (
+            _read_closed(connection, service, series, window, layout)
+            or read_rows(connection, series, window, layout).json()
+        )
+
+
+def _read_closed(
+    connection: Connection, service: Service, series: Series, window: Window, layout: Layout
+) -> bytes | None:
+    """Return the body from segments, `None` where they alone can't tell it."""
+    asked = Asked(window.start_ms, window.end_ms, is_descending=window.newest)
+    now_ms = service.clock.now_ms()
+    shelf = service.library.look_up(connection, series, asked, window.limit, now_ms)
+    if not shelf.segments:
+        return None
+    from api_historic.klines.closed import write_whole_rows
+    from api_historic.klines.runs import find_run
+
+    run = find_run(shelf.segments, asked, window.limit)
+    return None if run is None else write_whole_rows(run, layout)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: Rows given at once.
 _ROWS = 20_000
 _ROWS_LAYOUT = json_layout(KLINE_FIELDS[:-1])
+_WHOLE_LAYOUT = json_layout(KLINE_FIELDS)
 
 
 class ClosedKlines(StoredKlines):
@@ -136,6 +137,14 @@ def _slices(segment: Segment, part: Range) -> Iterator[Range]:
         yield Range(int(segment.open_times[place]), int(segment.open_times[last]) + 1)
 
 
-def join_rows(runs: Run) -> list[memoryview]:
-    """Return the JSON rows of a run, a memory-mapped view a month."""
-    return [segment.json_rows(*part) for segment, part in runs.parts]
+def write_whole_rows(run: Run, layout: Layout) -> bytes | None:
+    """Return a JSON array of a run's klines with all twelve fields, as Binance has it.
+
+    `None` where the segments don't know how: the twelfth is not "0", or times in microseconds.
+    """
+    is_plain = layout == _WHOLE_LAYOUT
+    if not is_plain or not all(segment.ignores_are_zero for segment, _ in run.parts):
+        return None
+    rows = b",".join([segment.json_rows(*part) for segment, part in run.parts])
+    # The eleven fields hold no free text: nothing else looks like the end of a row.
+    return b'[%b,"0"]]' % rows.replace(b"],[", b',"0"],[').removesuffix(b"]")
