@@ -14,7 +14,6 @@ import uvicorn
 
 from api_historic.app import create_app
 from api_historic.segments import Segments
-from api_historic.segments import Segments
 from api_historic.service import Service
 from market.access.settings import PUBLIC, SessionSettings
 from market.clock import ExchangeClock, Reading

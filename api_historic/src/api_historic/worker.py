@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from typing import TYPE_CHECKING
-
 from fastapi import FastAPI
 
 from api_historic.app import create_app
@@ -17,9 +15,6 @@ from market.serving import end_with_parent
 from market.settings import load_settings
 from market.store import Store, open_store
 from market.weighed_time import WeighedTime
-
-if TYPE_CHECKING:
-    from api_historic.segments import Segments
 
 if TYPE_CHECKING:
     from api_historic.segments import Segments
@@ -37,15 +32,6 @@ def build_app(settings: HistorySettings) -> FastAPI:
         access=settings,
         stream_listeners=settings.stream_listeners,
     )
-
-
-def _open_segments(settings: HistorySettings, store: Store) -> Segments | None:
-    if not settings.segments_mb:
-        return None
-    # Only here: without segments a process carries no Arrow until someone asks for columns.
-    from api_historic.segments import Segments
-
-    return Segments(settings.segments_dir, settings.segments_mb << 20, store)
 
 
 def _open_segments(settings: HistorySettings, store: Store) -> Segments | None:
