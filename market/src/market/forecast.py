@@ -77,10 +77,30 @@ def forecast_id(symbol: str, interval: str, version: str, cutoff_ms: int) -> str
     return f"{symbol}|{interval}|{version}|{cutoff_ms}"
 
 
+class StepTruth(Shape):
+    """What came of one step of a forecast, once its kline is stored.
+
+    `actual` is that kline's close, `error` ln(actual / point), null for prices that have no
+    logarithm; `in_50`, `in_80` and `in_95`
+    tell whether it lies within the band of that width, its edges included.
+    """
+
+    step: int = Field(ge=1, le=MAX_STEPS)
+    actual: float
+    error: float | None
+    in_50: bool
+    in_80: bool
+    in_95: bool
+
+
 class ForecastPage(Shape):
-    """The answer of `GET /v1/forecasts`."""
+    """The answer of `GET /v1/forecasts`, newest cutoff first.
+
+    `truth` holds, by `forecast_id`, the steps whose klines are stored by now.
+    """
 
     forecasts: list[Forecast]
+    truth: dict[str, list[StepTruth]] = {}
     next: str | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import httpx
@@ -87,7 +88,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         append_forecast(store, forecast)
     with store.begin() as connection:
         write_champion(connection, series, "ridge", "ridge-2", 7, "lowest pinball loss")
-    write_score_cards(store, [make_card("ridge", "replay"), make_card("xgboost", "live")])
+    old = make_card("ridge", "replay").model_copy(update={"version": "ridge-0", "to_ms": 0})
+    write_score_cards(store, [make_card("ridge", "replay"), make_card("xgboost", "live"), old])
     submit_job(store, "training", {"symbol": "BTCUSDT"}, 7)
     with history_api(store, START_MS + 5 * HOUR_MS) as url:
         yield url
@@ -163,3 +165,59 @@ def test_jobs_are_listed_and_shown(api: str) -> None:
 
     assert page.jobs == [job]
     assert httpx.get(f"{api}/v1/jobs?kind=backfill").json() == {"jobs": []}
+
+
+def test_truth_is_told_once_it_is_stored(api: str) -> None:
+    page = forecasts(api, "limit=9")
+
+    # Klines of hours 0 to 4 are stored: a cutoff at hour h has 4 - h steps that came true.
+    told = {key: [one.step for one in steps] for key, steps in page.truth.items()}
+    assert told == {
+        FORECASTS[3].forecast_id: [1],
+        FORECASTS[2].forecast_id: [1, 2],
+        FORECASTS[1].forecast_id: [1, 2],
+        FORECASTS[0].forecast_id: [1, 2, 3],
+    }
+    klines, made = make_klines(Interval.H1, 5), FORECASTS[0]
+    for truth, kline in zip(page.truth[made.forecast_id], klines[2:], strict=True):
+        quantiles = made.steps[truth.step - 1].quantiles
+        close = float(kline.close)
+        assert truth.actual == close
+        assert truth.error == pytest.approx(math.log(close / made.steps[truth.step - 1].point))
+        assert truth.in_95 == (quantiles["0.025"] <= close <= quantiles["0.975"])
+        assert truth.in_50 == (quantiles["0.25"] <= close <= quantiles["0.75"])
+    assert forecasts(api, "horizon=1&model=ridge&limit=9").truth.keys() == told.keys()
+    assert forecasts(api, "model=xgboost").truth == {}
+
+
+def test_cutoffs_of_a_range_and_of_several_models(api: str) -> None:
+    def found(query: str) -> list[Forecast]:
+        return forecasts(api, f"limit=9&{query}").forecasts
+
+    newest_first = [FORECASTS[n] for n in (4, 3, 2, 1, 0)]
+    assert found("model=all") == newest_first
+    assert found("model=ridge,xgboost") == newest_first
+    two_ms, four_ms = (START_MS + hour * HOUR_MS for hour in (2, 4))
+    assert found(f"model=all&start={two_ms}&end={four_ms}") == newest_first[1:4]
+    assert found(f"model=all&start={two_ms}&end={four_ms}&cutoff_ms={two_ms}") == newest_first[2:4]
+
+    pages = [forecasts(api, f"model=all&limit=2&end={four_ms}")]
+    while pages[-1].next is not None:
+        query = f"model=all&limit=2&end={four_ms}&cursor={pages[-1].next}"
+        pages.append(forecasts(api, query))
+    assert [one for page in pages for one in page.forecasts] == newest_first[1:]
+
+
+def test_scores_are_of_a_step_a_range_or_every_version(api: str) -> None:
+    def found(query: str) -> list[tuple[str, str]]:
+        answer = httpx.get(f"{api}/v1/scores?{query}")
+        page = ScorePage.model_validate_json(answer.content)
+        return [(card.version, card.kind) for card in page.scores]
+
+    ridge, xgboost = ("ridge-1", "replay"), ("xgboost-1", "live")
+    assert found("versions=all") == [ridge, ("ridge-0", "replay"), xgboost]
+    assert found("") == [ridge, xgboost]
+    assert found("end=1") == [("ridge-0", "replay")]
+    assert found("start=1&kind=live") == [xgboost]
+    assert found("step=1") == [ridge, xgboost]
+    assert found("step=2") == []

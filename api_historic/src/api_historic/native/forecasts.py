@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Connection
 
 from api_historic.cursor import Position, write_cursor
-from api_historic.native.parameters import ForecastsQuery, ScoresQuery, SeriesQuery, only
+from api_historic.native.forecast_parameters import EVERY_MODEL, ForecastsQuery, ScoresQuery
+from api_historic.native.parameters import SeriesQuery, check_order, only
+from api_historic.native.truth import find_truth
 from api_historic.service import Service
 from market.errors import NotFound
 from market.forecast import Forecast, ForecastPage, ScorePage
@@ -26,13 +28,19 @@ def build_forecast_router(service: Service) -> APIRouter:
 
     @router.get("/v1/forecasts", dependencies=[Depends(only(ForecastsQuery))])
     def forecasts(query: Annotated[ForecastsQuery, Query()]) -> ForecastPage:
-        """Return forecasts of a series, newest cutoff first: the champion's unless asked."""
+        """Return forecasts of a series, newest cutoff first: the champion's unless asked.
+
+        `truth` tells, by `forecast_id`, what came of the steps whose klines are stored by now:
+        the close, the error ln(actual / point), and which bands held it.
+        """
+        check_order(query.start, query.end)
         with service.store.read() as connection:
             return answer_forecasts(connection, query)
 
     @router.get("/v1/scores", dependencies=[Depends(only(ScoresQuery))])
     def scores(query: Annotated[ScoresQuery, Query()]) -> ScorePage:
-        """Return the score cards that match, of each model's newest version."""
+        """Return the score cards that match, of each model's newest version unless asked."""
+        check_order(query.start, query.end)
         symbol = None if query.symbol is None else query.symbol.upper()
         with service.store.read() as connection:
             if symbol is not None:  # an unknown symbol is an error, not an empty answer
@@ -43,6 +51,9 @@ def build_forecast_router(service: Service) -> APIRouter:
                 interval=query.interval,
                 model=query.model,
                 kind=query.kind,
+                step=query.step,
+                span=(query.start, query.end),
+                every_version=query.versions == "all",
             )
         return ScorePage(scores=cards)
 
@@ -69,24 +80,29 @@ def answer_forecasts(connection: Connection, query: ForecastsQuery) -> ForecastP
         NotFound: there is none.
     """
     series = find_series(connection, query.symbol_name(), query.interval)
-    model = query.model or _champion_model(connection, series)
+    models = query.model or (_champion_model(connection, series),)
     position = query.position()
     skip = 0 if position is None else position.skip
+    ends = [query.end, None if position is None else position.time_ms + 1]
     found = read_forecasts(
         connection,
         series,
-        model=model,
+        models=None if models == EVERY_MODEL else models,
         cutoff_ms=query.cutoff_ms,
-        before_ms=None if position is None else position.time_ms + 1,
+        from_ms=query.start,
+        before_ms=min((end_ms for end_ms in ends if end_ms is not None), default=None),
         limit=skip + query.limit + 1,
     )[skip:]
     if not found and position is None:
-        raise _no_forecast(series, f" by {model}", query.cutoff_ms)
+        by = "" if models == EVERY_MODEL else f" by {', '.join(models)}"
+        raise _no_forecast(series, by, query)
     page = found[: query.limit]
     following = None
     if len(found) > query.limit:
         following = write_cursor(_position_after(page, position))
-    return ForecastPage(forecasts=[_cut(f, query.horizon) for f in page], next=following)
+    told = [_cut(forecast, query.horizon) for forecast in page]
+    truth = find_truth(connection, series, told)
+    return ForecastPage(forecasts=told, truth=truth, next=following)
 
 
 def _champion_model(connection: Connection, series: Series) -> str:
@@ -109,8 +125,12 @@ def _cut(forecast: Forecast, horizon: int) -> Forecast:
     return forecast.model_copy(update={"steps": forecast.steps[:horizon]})
 
 
-def _no_forecast(series: Series, by: str, cutoff_ms: int | None) -> NotFound:
-    since = "" if cutoff_ms is None else f" from cutoff {cutoff_ms}"
+def _no_forecast(series: Series, by: str, query: ForecastsQuery | None) -> NotFound:
+    since = ""
+    if query is not None and query.cutoff_ms is not None:
+        since = f" from cutoff {query.cutoff_ms}"
+    elif query is not None and (query.start is not None or query.end is not None):
+        since = " from a cutoff in that range"
     return NotFound(
         f"there is no forecast of {series.symbol} {series.interval}{by}{since}",
         hint=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
@@ -12,7 +12,6 @@ from pydantic_core import CoreSchema
 
 from api_historic.cursor import Position, read_cursor
 from market.errors import InvalidParameter
-from market.forecast import MAX_STEPS
 from market.interval import Interval
 from market.kline import KLINE_FIELDS
 from market.shapes import resolve_symbol
@@ -21,7 +20,6 @@ from market.times import MAX_MS, parse_time_ms
 #: What `/v1/klines` answers unless asked: all that carries something.
 DEFAULT_FIELDS = KLINE_FIELDS[:-1]
 MAX_KLINES = 100_000
-MAX_FORECASTS = 100
 MAX_JOBS = 1_000
 #: Characters of a symbol, a model or a kind: the store keeps no longer ones.
 MAX_NAME = 64
@@ -148,24 +146,6 @@ class NewestKlinesQuery(SeriesQuery):
 
     limit: Annotated[int, integer("limit", 1, MAX_KLINES)] = 1
     fields: Annotated[tuple[str, ...], FieldNames] = DEFAULT_FIELDS
-
-
-class ForecastsQuery(PagedQuery, SeriesQuery):
-    """The parameters of `GET /v1/forecasts`."""
-
-    model: Name | None = Field(None, description="Default: the champion's model.")
-    cutoff_ms: Annotated[int | None, moment("cutoff_ms")] = None
-    horizon: Annotated[int, integer("horizon", 1, MAX_STEPS)] = MAX_STEPS
-    limit: Annotated[int, integer("limit", 1, MAX_FORECASTS)] = 1
-
-
-class ScoresQuery(Query):
-    """The parameters of `GET /v1/scores`."""
-
-    symbol: Name | None = None
-    interval: Chosen | None = None
-    model: Name | None = None
-    kind: Literal["replay", "live"] | None = None
 
 
 class JobsQuery(Query):

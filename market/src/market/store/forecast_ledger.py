@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, select
@@ -116,7 +117,7 @@ def read_forecast(connection: Connection, identity: str) -> Forecast | None:
     return find_forecast(connection, series, parts[2], int(parts[3]))
 
 
-def read_forecasts(
+def read_forecasts(  # noqa: PLR0913  each a filter of its own
     connection: Connection,
     series: Series,
     *,
@@ -124,17 +125,24 @@ def read_forecasts(
     cutoff_ms: int | None = None,
     before_ms: int | None = None,
     limit: int = 1,
+    models: Collection[str] | None = None,
+    from_ms: int | None = None,
 ) -> list[Forecast]:
     """Return forecasts of a series, newest cutoff first.
 
-    `before_ms` keeps cutoffs older than that time: the cursor of the next page.
+    `from_ms` and `before_ms` keep cutoffs in [from_ms, before_ms); the latter is also the
+    cursor of the next page. `model` keeps one model's, `models` several ones'.
     """
     f = t.forecasts.c
     query = select(f.payload).where(_of(series))
     if model is not None:
         query = query.where(f.model == model)
+    if models is not None:
+        query = query.where(f.model.in_(sorted(models)))
     if cutoff_ms is not None:
         query = query.where(f.cutoff_ms == cutoff_ms)
+    if from_ms is not None:
+        query = query.where(f.cutoff_ms >= from_ms)
     if before_ms is not None:
         query = query.where(f.cutoff_ms < before_ms)
     query = query.order_by(f.cutoff_ms.desc(), f.id.desc()).limit(limit)

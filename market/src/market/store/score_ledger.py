@@ -49,17 +49,22 @@ def _row(connection: Connection, card: ScoreCard) -> dict[str, object]:
     }
 
 
-def read_score_cards(
+def read_score_cards(  # noqa: PLR0913  each a filter of its own
     connection: Connection,
     *,
     symbol: str | None = None,
     interval: Interval | None = None,
     model: str | None = None,
     kind: str | None = None,
+    step: int | None = None,
+    span: tuple[int | None, int | None] = (None, None),
+    every_version: bool = False,
 ) -> list[ScoreCard]:
     """Return the cards that match, of each model's newest version, ordered by series and step.
 
-    A stored card that is none, such as one with null for a number, is logged and left out.
+    `span` keeps cards whose last cutoff, `to_ms`, lies in that half-open range; with
+    `every_version` those of older versions follow. A stored card that is none, such as one
+    with null for a number, is logged and left out.
     """
     c = t.score_cards.c
     query = (
@@ -68,21 +73,32 @@ def read_score_cards(
         .where(t.symbols.c.venue == VENUE)
         .order_by(t.symbols.c.symbol, c.interval_id, c.model, c.kind, c.step)
     )
-    if symbol is not None:
-        query = query.where(t.symbols.c.symbol == symbol)
-    if interval is not None:
-        query = query.where(c.interval_id == interval.number)
-    if model is not None:
-        query = query.where(c.model == model)
-    if kind is not None:
-        query = query.where(c.kind == kind)
+    wanted = (
+        (t.symbols.c.symbol, symbol),
+        (c.interval_id, None if interval is None else interval.number),
+        (c.model, model),
+        (c.kind, kind),
+        (c.step, step),
+    )
+    for column, value in wanted:
+        if value is not None:
+            query = query.where(column == value)
+    if span[0] is not None:
+        query = query.where(c.to_ms >= span[0])
+    if span[1] is not None:
+        query = query.where(c.to_ms < span[1])
     groups: dict[tuple[object, ...], dict[str, list[ScoreCard]]] = {}
     for row in connection.execute(query):
         card = _parse(row._mapping)
         if card is not None:
             versions = groups.setdefault((row.symbol_id, row.interval_id, row.model, row.kind), {})
             versions.setdefault(row.version, []).append(card)
-    return [card for versions in groups.values() for card in max(versions.values(), key=_age)]
+    found: list[ScoreCard] = []
+    for versions in groups.values():
+        newest_first = sorted(versions.values(), key=_age, reverse=True)
+        for cards in newest_first if every_version else newest_first[:1]:
+            found += cards
+    return found
 
 
 def _parse(row: RowMapping) -> ScoreCard | None:
