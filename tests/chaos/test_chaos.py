@@ -59,7 +59,7 @@ class Chaos:
         self._database = database
         self._dice = dice
         self.history: list[str] = []
-        self._killed_ms: list[int] = []
+        self._muted: list[tuple[int, int]] = []
         environment = {
             **simulator.environment,
             "KLINECAST_STORE_URL": database.url,
@@ -101,12 +101,13 @@ class Chaos:
 
     def _kill_one(self, populator: Populator) -> None:
         populator.kill()
-        self._killed_ms.append(int(time.time() * 1000))
+        killed_ms = int(time.time() * 1000)
+        self._muted.append((killed_ms, killed_ms))
 
     def is_excused(self, offence: Mapping[str, Any]) -> bool:
-        """Tell whether nobody alive could know: who was told was killed before it told others."""
+        """Tell whether nobody could know: who was told was killed or paused before it told."""
         told_ms = parse_time_ms("at", offence["at"]) - offence["seconds_since_told"] * 1000
-        return any(0 <= killed_ms - told_ms <= TELLING_MS for killed_ms in self._killed_ms)
+        return any(first - TELLING_MS <= told_ms <= last for first, last in self._muted)
 
     def _fault(self) -> None:
         body = draw_fault(self._dice)
@@ -121,9 +122,11 @@ class Chaos:
 
     def _pause(self) -> None:
         self._note("pause follow")
+        paused_ms = int(time.time() * 1000)
         self.follow.signal(signal.SIGSTOP)
         time.sleep(self._dice.uniform(0.5, 4))
         self.follow.signal(signal.SIGCONT)
+        self._muted.append((paused_ms, int(time.time() * 1000)))
 
     def _backfill(self) -> None:
         self._note("kill and start backfill")

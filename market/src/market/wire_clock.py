@@ -18,10 +18,12 @@ _CUT_MS = 1_000
 
 
 class WireClock:
-    """The answering machine's wall clock, as far from this one's as its answers say.
+    """The answering machine's wall clock: this machine's, as far as the answers allow.
 
-    Each answer bounds the offset from both sides; many of them together tell it closer than
-    a second. Before the first one this machine's clock is used. Safe to share.
+    Each answer bounds the offset from both sides, a slow one only loosely; many of them
+    together tell it closer than a second. Within the bounds this machine's clock is
+    believed: so the processes of a machine agree, whatever answers each of them had. Safe
+    to share.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
@@ -36,9 +38,7 @@ class WireClock:
     def at_ms(self, wall_s: float) -> int:
         """Return the time it was when this machine's clock said `wall_s`."""
         with self._lock:
-            offset_ms = 0.0
-            if self._most_ms < math.inf:
-                offset_ms = (self._least_ms + self._most_ms) / 2
+            offset_ms = min(max(0.0, self._least_ms), self._most_ms)
         return int(wall_s * 1000 + offset_ms)
 
     def read(self, headers: Mapping[str, str], sent_s: float, received_s: float) -> None:

@@ -41,7 +41,21 @@ def test_it_is_never_further_off_than_one_answer_can_be(
         shortest_s = min(shortest_s, round_trip_s)
 
     off_s = clock.now_ms() / 1000 - NOW_S - offset_s
-    assert abs(off_s) <= (1 + shortest_s) / 2 + 0.01
+    assert abs(off_s) <= 1 + shortest_s + 0.01
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 30), st.floats(0, 1)), min_size=1))
+def test_answers_that_agree_with_this_machine_change_nothing(
+    asked: list[tuple[float, float, float]],
+) -> None:
+    clock, at_s = WireClock(lambda: NOW_S), NOW_S
+    for wait_s, round_trip_s, part in asked:
+        at_s += wait_s
+        told = formatdate(int(at_s + part * round_trip_s), usegmt=True)
+        clock.read({"date": told}, at_s, at_s + round_trip_s)
+
+    # However slow they were: another process of this machine may have had quicker ones.
+    assert clock.now_ms() == NOW_S * 1000
 
 
 def test_many_answers_tell_it_closer_than_a_second() -> None:
@@ -60,4 +74,4 @@ def test_a_clock_that_was_set_is_followed() -> None:
 
     clock.read({"Date": formatdate(NOW_S + 3600, usegmt=True)}, NOW_S, NOW_S)
 
-    assert clock.now_ms() / 1000 - NOW_S == pytest.approx(3600.5)
+    assert clock.now_ms() / 1000 - NOW_S == pytest.approx(3600, abs=1)
