@@ -111,6 +111,7 @@ def build_stream_router(service: Service, hub: Hub) -> APIRouter:
     @router.get(
         "/v1/stream",
         dependencies=[Depends(only(StreamQuery))],
+        status_code=200,
         response_class=EventStream,
         responses={200: {"content": {"text/event-stream": {"example": _EXAMPLE}}}},
     )
