@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from api_historic.access_commands import add_access_commands
+from api_historic.lake_commands import add_lake_commands
+from api_historic.segment_commands import add_segment_commands
 from api_historic.settings import HistorySettings
 from api_historic.worker import build_app
 from market import log
@@ -51,6 +53,8 @@ def serve(
 
 
 add_access_commands(app)
+add_segment_commands(app)
+add_lake_commands(app)
 
 
 def main() -> None:

@@ -7,20 +7,16 @@ and the newest is the last by name.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import NamedTuple
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
-from obstore.store import from_url
 
 from forecasting.bundle import Bundle, unpack_bundle
-from market.errors import NotFound, ServiceUnavailable, SettingsError
+from market.errors import NotFound, ServiceUnavailable
 from market.interval import Interval
+from market.object_store import open_objects
 
-_VALID_URLS = "file:///absolute/path or s3://bucket/prefix"
 #: Bundles of one series and model that are kept; older ones are removed on publishing.
 KEPT = 5
 
@@ -42,7 +38,7 @@ class Artefacts:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._store = _open(url)
+        self._store = open_objects("KLINECAST_ARTEFACTS_URL", url)
 
     def publish(
         self, symbol: str, interval: Interval, trained_to_ms: int, version: str, content: bytes
@@ -132,25 +128,3 @@ def _parse(path: str) -> Published | None:
     if not trained_to.isdecimal() or not version or len(parts) < 4:
         return None
     return Published(model_of(version), version, int(trained_to), "/".join(parts[-4:]))
-
-
-def _open(url: str) -> Any:
-    parts = urlsplit(url)
-    try:
-        if parts.scheme == "file" and parts.path:
-            Path(unquote(parts.path)).mkdir(parents=True, exist_ok=True)
-            return from_url(url)
-        if parts.scheme == "s3" and parts.netloc:
-            # A server of one's own usually speaks plain HTTP on a private network.
-            plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-            return from_url(
-                url,
-                config={"region": os.environ.get("AWS_REGION") or "us-east-1"},
-                client_options={"allow_http": plain, "timeout": "20s"},
-                retry_config={"max_retries": 3},
-            )
-    except (BaseError, OSError) as error:
-        raise SettingsError(
-            "KLINECAST_ARTEFACTS_URL", url, _VALID_URLS, hint=str(error).splitlines()[0]
-        ) from error
-    raise SettingsError("KLINECAST_ARTEFACTS_URL", url, _VALID_URLS)

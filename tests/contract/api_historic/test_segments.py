@@ -10,7 +10,7 @@ import pytest
 
 from api_historic.segments import Segment, Segments
 from api_historic.segments.builder import Outcome
-from api_historic.segments.month_rows import iter_pages
+from api_historic.segments.month_rows import month_pages
 from api_historic.segments.segment_file import read_manifest, write_segment
 from market.gaps import Range
 from market.interval import HOUR_MS, MINUTE_MS, Interval
@@ -145,8 +145,8 @@ def test_files_of_many_pages_are_the_same(
     path = tmp_path / "january"
     with store.read() as connection:
         (month, *_) = read_closed_months(connection, series, None, None)
-        pages = iter_pages(connection, series, month.month, page=page)
-        write_segment(path, series, month, pages)
+        with month_pages(connection, series, month.month, page=page) as pages:
+            write_segment(path, series, month, pages)
 
     with path.open("rb") as file:
         segment = Segment(file, read_manifest(file))

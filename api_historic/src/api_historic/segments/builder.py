@@ -10,7 +10,7 @@ import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
 
 from api_historic.segments.folder import SegmentFolder
-from api_historic.segments.month_rows import iter_pages
+from api_historic.segments.month_rows import month_pages
 from api_historic.segments.segment_file import write_segment
 from market.errors import KlinecastError
 from market.gaps import Range
@@ -67,7 +67,8 @@ def build_month(
                 return Outcome.NO_ROOM
             draft = folder.draft_of(path)
             try:
-                write_segment(draft, series, closed[0], iter_pages(connection, series, month))
+                with month_pages(connection, series, month) as pages:
+                    write_segment(draft, series, closed[0], pages)
                 folder.install(draft, path)
             finally:
                 folder.drop(draft)

@@ -26,7 +26,7 @@ from market.store.symbols import Series
 _OPEN = 256
 _TOUCH_S = 60.0
 #: A month of coarser klines is read faster from the database than found here.
-COARSEST_MS = Interval.H1.typical_ms
+_COARSEST_MS = Interval.H1.typical_ms
 
 
 class Segments:
@@ -54,14 +54,14 @@ class Segments:
         One query for all months. A month without a segment is absent: it is to be read from
         the database, and may be wanted.
         """
-        if not self._is_on or not _is_fine(series.interval):
+        if not self._is_on or not is_kept(series.interval):
             return []
         months = read_closed_months(connection, series, start_ms, end_ms)
         return self.find_of(series, months)
 
     def find_of(self, series: Series, months: list[MonthStamp]) -> list[Segment]:
         """Return the segments of closed months as a snapshot has them."""
-        if not self._is_on or not _is_fine(series.interval):
+        if not self._is_on or not is_kept(series.interval):
             return []
         found = (self._find(series, month) for month in months)
         return [segment for segment in found if segment is not None]
@@ -71,7 +71,7 @@ class Segments:
 
         Asking often is fine. What is not closed, too coarse or too much is not built.
         """
-        if self._builder is not None and _is_fine(series.interval):
+        if self._builder is not None and is_kept(series.interval):
             self._builder.want(series, month)
 
     def close(self) -> None:
@@ -136,5 +136,6 @@ class Segments:
         return Segment(file, manifest)
 
 
-def _is_fine(interval: Interval) -> bool:
-    return interval.typical_ms <= COARSEST_MS
+def is_kept(interval: Interval) -> bool:
+    """Tell whether months of that interval are kept as segments."""
+    return interval.typical_ms <= _COARSEST_MS
