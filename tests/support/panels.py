@@ -80,6 +80,7 @@ def small_dataset(panel: Panel) -> Dataset:
         variance_spans=(1, 6, 24, 168),
         warmup=168,
         min_rows=300,
+        first_fit=300,
         refit=300,
         mean_refit=600,
         gate=600,

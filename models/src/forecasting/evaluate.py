@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from forecasting.conformal import Matrix, band_table, enter, tail_symmetry, window
 from forecasting.dataset import Dataset
 from forecasting.interruption import Checkpoint, go_on
-from forecasting.recipe import RESIDUAL_WINDOW
+from forecasting.recipe import RESIDUAL_WINDOW, Recipe
 from forecasting.scoring import coverage, diebold_mariano, holm, pinball, wilson
 from market.forecast import MAX_STEPS, ScoreCard
 
@@ -71,12 +71,12 @@ class Bands(NamedTuple):
     checkpoint: Checkpoint = go_on
 
 
-def scored_span(rows: int, start: int) -> slice:
+def scored_span(rows: int, start: int, recipe: Recipe) -> slice:
     """Return the rows of a walk-forward from `start` on that are scored.
 
-    The first ones only fill the pool of residuals: 4,320 of them, a third where there are few.
+    The first ones only fill the pool of residuals, which goes on growing to its full size.
     """
-    return slice(start + min(RESIDUAL_WINDOW, (rows - start) // 3), rows)
+    return slice(start + min(recipe.first_residuals, (rows - start) // 3), rows)
 
 
 def model_rows(

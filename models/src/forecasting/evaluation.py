@@ -49,7 +49,7 @@ class Evaluation:
         self.device = device
         rows = len(dataset.panel)
         self.start = first_origin(rows, dataset.recipe)
-        self.span = scored_span(rows, self.start)
+        self.span = scored_span(rows, self.start, dataset.recipe)
 
     @property
     def is_possible(self) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from market.interval import DAY_MS, HOUR_MS, Interval
 
-#: Residuals a rolling band is made of.
-RESIDUAL_WINDOW = 4_320
+#: Residuals a rolling band is made of, at most: a year of hours, and all days there are.
+RESIDUAL_WINDOW = 8_640
 #: Fewer known residuals than this, and a band falls back to the normal distribution's.
 MIN_RESIDUALS = 100
 #: A series shorter than this is not forecast at all.
@@ -36,6 +36,8 @@ class Recipe:
         slow_half_life: of the volatility beyond `har_steps`.
         warmup: first rows that are not learnt from, for their spans are not full.
         min_rows: rows a log-HAR fit needs; with fewer, sigma is the EWMA alone.
+        first_fit: rows to learn from before a short series' walk-forward begins.
+        first_residuals: residuals before the first scored row, a third of a short series'.
         refit, mean_refit: rows between the refits of sigma and of the mean models.
         recalibrate: rows between the recalibrations of a walk-forward's bands.
         gate: trailing rows on which a point forecast must beat the naive one.
@@ -53,6 +55,8 @@ class Recipe:
     slow_half_life: float
     warmup: int
     min_rows: int
+    first_fit: int
+    first_residuals: int
     refit: int
     mean_refit: int
     recalibrate: int
@@ -72,6 +76,8 @@ _INTRADAY = Recipe(
     slow_half_life=168,
     warmup=720,
     min_rows=1_500,
+    first_fit=1_500,
+    first_residuals=4_320,
     refit=730,
     mean_refit=2_190,
     recalibrate=24,
@@ -87,6 +93,8 @@ _DAILY = Recipe(
     slow_half_life=33,
     warmup=90,
     min_rows=300,
+    first_fit=0,
+    first_residuals=365,
     refit=30,
     mean_refit=91,
     recalibrate=1,

@@ -2,7 +2,8 @@
 
 A log-HAR regression: the log of the mean Garman-Klass variance over the next h bars on the
 logs of trailing variances, signed returns and the hour-of-week profile, in one pass of normal
-equations for every h. Beyond `har_steps`, or with too little history, a plain EWMA.
+equations for every h; then averaged with the fit that is likeliest for the returns themselves.
+Beyond `har_steps`, or with too little history, a plain EWMA.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasting.likelihood import design_of, mean_of_fits, solve
 from forecasting.panel import Panel, log_returns
 from forecasting.profile import build_profile, mean_ahead, slots
 from forecasting.recipe import Recipe
@@ -24,7 +26,6 @@ Method = Literal["log_har", "ewma"]
 
 #: Added to a bar's variance: a bar without movement still has a logarithm.
 VARIANCE_FLOOR = 1e-10
-_RIDGE = 1e-3
 _PAST_PROFILE_SPANS = (1, 6)
 
 
@@ -133,7 +134,8 @@ def fit_sigma(inputs: SigmaInputs, labels: Matrix, rows: slice, recipe: Recipe) 
     base, ahead = _regressors(inputs, chosen, profile)
     mean, deviation = base.mean(axis=0), np.maximum(base.std(axis=0), 1e-9)
     target = inputs.future[chosen, :steps]
-    beta = _solve((base - mean) / deviation, ahead[:, :steps], target)
+    design = design_of((base - mean) / deviation, ahead[:, :steps])
+    beta = mean_of_fits(design, solve(design, target), labels[chosen, :steps])
     low, high = target.min(axis=0), target.max(axis=0)
     fitted = Sigma("log_har", beta, mean, deviation, profile, low, high, np.ones(MAX_STEPS))
     standardised = labels[chosen] / predict_sigma(fitted, inputs, chosen)
@@ -151,24 +153,6 @@ def _regressors(
     seasonal = profile[inputs.slot]
     past = [trailing_mean(seasonal, span)[rows] for span in _PAST_PROFILE_SPANS]
     return np.column_stack([base, *past]), mean_ahead(seasonal, rows)
-
-
-def _solve(base: Matrix, ahead: Matrix, target: Matrix) -> Matrix:
-    # Normal equations [1, base, ahead_h] for every h: only the last row and column of the
-    # Gram matrix differ between steps.
-    rows, steps = target.shape
-    shared = np.column_stack([np.ones(rows), base])
-    width = shared.shape[1] + 1
-    gram = np.empty((steps, width, width))
-    gram[:, :-1, :-1] = shared.T @ shared
-    cross = (shared.T @ ahead).T
-    gram[:, :-1, -1] = gram[:, -1, :-1] = cross
-    gram[:, -1, -1] = (ahead**2).sum(axis=0)
-    penalty = np.full(width, _RIDGE * rows)
-    penalty[0] = 0.0
-    gram += np.diag(penalty)
-    right = np.column_stack([(shared.T @ target).T, (ahead * target).sum(axis=0)])
-    return np.linalg.solve(gram, right[:, :, None])[:, :, 0]
 
 
 def predict_sigma(sigma: Sigma, inputs: SigmaInputs, rows: NDArray[np.intp]) -> Matrix:

@@ -18,7 +18,7 @@ from market.forecast import MAX_STEPS
 class Track(NamedTuple):
     """Residuals up to a row, and the newest forecasts whose outcomes are still open.
 
-    `pool`: (<= 4320, 50), row by row what became known, newest last; `sigma` and `centre`:
+    `pool`: (<= 8640, 50), row by row what became known, newest last; `sigma` and `centre`:
     (50, 50), the forecasts of the 50 rows before the row, oldest first.
     """
 

@@ -30,10 +30,14 @@ def train_rows(end: int, recipe: Recipe) -> slice:
 def first_origin(rows: int, recipe: Recipe) -> int:
     """Return the first row a walk-forward of a series forecasts from.
 
-    Half of a short series is kept for learning; a long one is walked `evaluated` rows.
+    A series of twice the training window learns from a whole one first; a shorter one starts
+    with what a first fit needs, half of it at most, and expands. At most `evaluated` rows.
     """
-    least = recipe.warmup + recipe.min_rows + MAX_STEPS + recipe.embargo
-    return max(rows - recipe.evaluated, min(least, rows // 2))
+    gap = MAX_STEPS + recipe.embargo
+    full = recipe.warmup + recipe.train + gap
+    least = recipe.warmup + recipe.first_fit + gap
+    start = full if rows // 2 >= full else min(least, rows // 2)
+    return max(rows - recipe.evaluated, start)
 
 
 def iter_folds(rows: int, start: int, every: int, recipe: Recipe) -> Iterator[Fold]:

@@ -32,26 +32,6 @@ def test_garman_klass_agrees_with_its_formula() -> None:
     np.testing.assert_allclose(garman_klass(panel), np.maximum(expected, 0) + 1e-10)
 
 
-def test_every_step_solves_its_own_least_squares(dataset, fitted) -> None:
-    # One pass of normal equations for all steps must give what 50 separate solvers do.
-    rows = np.arange(*train_rows(ROWS, dataset.recipe).indices(ROWS))
-    usable = np.isfinite(dataset.inputs.future[rows]).all(axis=1)
-    usable &= np.isfinite(dataset.inputs.shared[rows]).all(axis=1)
-    rows = rows[usable]
-    seasonal = fitted.profile[dataset.inputs.slot]
-    past6 = np.array([seasonal[max(row - 5, 0) : row + 1].mean() for row in rows])
-    base = np.column_stack([dataset.inputs.shared[rows], seasonal[rows], past6])
-    standard = (base - base.mean(axis=0)) / base.std(axis=0)
-    for step in (1, 7, 50):
-        ahead = np.array([seasonal[row + 1 : row + 1 + step].mean() for row in rows])
-        design = np.column_stack([np.ones(len(rows)), standard, ahead])
-        penalty = np.sqrt(1e-3 * len(rows)) * np.eye(design.shape[1])
-        penalty[0, 0] = 0
-        right = np.concatenate([dataset.inputs.future[rows, step - 1], np.zeros(len(penalty))])
-        expected, *_ = np.linalg.lstsq(np.vstack([design, penalty]), right)
-        np.testing.assert_allclose(fitted.beta[step - 1], expected, rtol=1e-6, atol=1e-8)
-
-
 def test_sigma_is_the_deviation_of_the_returns_it_was_fitted_to(dataset, fitted) -> None:
     rows = np.arange(*train_rows(ROWS, dataset.recipe).indices(ROWS))
 

@@ -36,3 +36,17 @@ def test_training_rows_are_the_newest_and_not_too_many(end, recipe) -> None:
     assert 0 <= rows.start <= rows.stop
     assert rows.stop - rows.start <= recipe.train
     assert rows.stop == max(end - 50 - recipe.embargo, 0)
+
+
+def test_a_long_series_learns_from_a_whole_window_first() -> None:
+    recipe = recipe_for(Interval.H1)
+
+    for rows in (38_248, 44_000):
+        first = train_rows(first_origin(rows, recipe) + 1, recipe)
+        assert first.stop - first.start == recipe.train
+    assert first_origin(60_000, recipe) == 60_000 - recipe.evaluated
+    assert first_origin(10_000, recipe) == 720 + 1_500 + 50 + 24
+
+
+def test_days_are_walked_from_the_first_full_span_on() -> None:
+    assert first_origin(962, recipe_for(Interval.D1)) == 90 + 50 + 1
