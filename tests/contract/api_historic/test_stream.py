@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any
 
 import httpx
@@ -20,18 +18,17 @@ from market.interval import HOUR_MS, Interval
 from market.kline import Kline
 from market.shapes import ErrorBody
 from market.store import Store
-from market.store.closed_klines import Arrival, write_closed
 from market.store.forecast_ledger import append_forecast
 from market.store.klines import Batch, Source, write_klines
-from market.store.symbols import Series, write_watermark
+from market.store.symbols import Series
 from support.databases import fresh_database
 from support.history_api import add_series, history_api, new_store
 from support.klines import START_MS, make_klines
 from support.seed import make_forecast
+from support.stream_listener import PATIENCE_S, Listener, append_klines, listening
 
 KLINES = make_klines(Interval.M1, 3_000)
 NOW_MS = START_MS + 100 * HOUR_MS
-PATIENCE_S = 20
 
 
 @pytest.fixture(params=["sqlite", "mysql"])
@@ -51,82 +48,6 @@ def api(store: Store) -> Iterator[str]:
         yield url
 
 
-class Listener:
-    """Reads server-sent events in a thread; what came is in `next()`."""
-
-    def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
-        self._events: Queue[dict[str, Any]] = Queue()
-        self._client = httpx.Client(timeout=httpx.Timeout(10, read=None))
-        self._request = self._client.stream("GET", url, headers=headers or {})
-        self.response = self._request.__enter__()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        event: dict[str, Any] = {}
-        try:
-            for line in self.response.iter_lines():
-                name, _, value = line.partition(": ")
-                if name:
-                    event[name] = json.loads(value) if name == "data" else value
-                elif event:
-                    self._events.put(event)
-                    event = {}
-        except httpx.HTTPError:
-            pass
-        self._events.put({"event": "closed"})
-
-    def next(self) -> dict[str, Any]:
-        """Return the next event that is no heartbeat."""
-        while (event := self._events.get(timeout=PATIENCE_S))["event"] == "heartbeat":
-            pass
-        return event
-
-    def opens(self, count: int) -> list[int]:
-        """Return the open times of so many klines."""
-        found: list[int] = []
-        while len(found) < count:
-            event = self.next()
-            assert event["event"] == "klines", event
-            found += [row[0] for row in event["data"]["klines"]]
-        return found
-
-    def has_more(self) -> bool:
-        """Tell whether something comes within two ticks."""
-        try:
-            return self._events.get(timeout=0.6)["event"] != "heartbeat"
-        except Empty:
-            return False
-
-    def close(self) -> None:
-        """Leave, at once."""
-        stream = self.response.extensions["network_stream"]
-        with suppress(OSError):  # the API was quicker
-            stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        self._thread.join(timeout=PATIENCE_S)
-        self._request.__exit__(None, None, None)
-        self._client.close()
-
-
-@contextmanager
-def listening(api: str, query: str = "", **headers: str) -> Iterator[Listener]:
-    """Listen, with the first event (`open`) read."""
-    listener = Listener(f"{api}/v1/stream?{query}", headers)
-    try:
-        yield listener
-    finally:
-        listener.close()
-
-
-def append(store: Store, series: Series, klines: list[Kline]) -> None:
-    """Append klines as a stream does."""
-    before_ms = series.interval.add(klines[0].open_time_ms, -1)
-    with store.begin() as connection:
-        write_watermark(connection, series, before_ms)
-    arrival = Arrival(series, klines, "wss://test", klines[-1].close_time_ms + 1)
-    assert write_closed(store, [arrival], announce_newest=0) == [series]
-
-
 def load(store: Store, series: Series, klines: list[Kline], source: Source = Source.REST) -> None:
     write_klines(store, series, klines, Batch(source, "test", NOW_MS))
 
@@ -141,8 +62,8 @@ def test_closed_klines_are_told_as_they_land(store: Store, api: str) -> None:
 
     with listening(api, "symbol=btcusdt&interval=1m,1h") as listener:
         started = listener.next()
-        append(store, other, KLINES[5:6])
-        append(store, series, KLINES[5:7])
+        append_klines(store, other, KLINES[5:6])
+        append_klines(store, series, KLINES[5:7])
         told = listener.next()
 
         assert (started["event"], started["data"]["now_ms"]) == ("open", NOW_MS)
@@ -161,15 +82,15 @@ def test_resumed_listener_gets_what_it_missed_once(store: Store, api: str) -> No
     other = add_series(store, "ETHUSDT", Interval.M1, KLINES[:5])
     with listening(api) as listener:
         listener.next()
-        append(store, series, KLINES[5:6])
+        append_klines(store, series, KLINES[5:6])
         told = listener.next()
 
-    append(store, other, KLINES[5:9])
-    append(store, series, KLINES[6:8])
+    append_klines(store, other, KLINES[5:9])
+    append_klines(store, series, KLINES[6:8])
 
     with listening(api, "symbol=BTCUSDT", **{"Last-Event-ID": told["id"]}) as listener:
         listener.next()
-        append(store, series, KLINES[8:9])
+        append_klines(store, series, KLINES[8:9])
         assert listener.opens(3) == opens(KLINES[6:9])
         assert not listener.has_more()
     with listening(api, f"after={told['id']}") as listener:
@@ -201,7 +122,7 @@ def test_batch_that_commits_late_is_lost_to_nobody(store: Store, api: str) -> No
         thread = threading.Thread(target=write_slowly)
         thread.start()
         assert drawn.wait(PATIENCE_S)
-        append(store, quick, KLINES[5:6])  # its number is drawn later, and commits first
+        append_klines(store, quick, KLINES[5:6])  # its number is drawn later, and commits first
         assert staying.next()["data"]["symbol"] == "FASTUSDT"
         left = leaving.next()
         assert left["data"]["symbol"] == "FASTUSDT"
@@ -213,7 +134,7 @@ def test_batch_that_commits_late_is_lost_to_nobody(store: Store, api: str) -> No
         with listening(api, f"after={left['id']}") as resumed:
             resumed.next()
             assert resumed.opens(2) == opens(KLINES[5:7])
-            append(store, quick, KLINES[6:7])
+            append_klines(store, quick, KLINES[6:7])
             assert resumed.next()["data"]["symbol"] == "FASTUSDT"
             assert not resumed.has_more()
 
@@ -283,7 +204,7 @@ def test_socket_tells_the_same(store: Store, api: str) -> None:
 
     with connect(f"{api.replace('http', 'ws', 1)}/v1/stream?symbol=BTCUSDT&interval=1m") as sockets:
         opened = json.loads(sockets.recv(timeout=PATIENCE_S))
-        append(store, series, KLINES[5:6])
+        append_klines(store, series, KLINES[5:6])
         told = json.loads(sockets.recv(timeout=PATIENCE_S))
 
     assert (opened["event"], told["event"]) == ("open", "klines")
@@ -326,7 +247,7 @@ def test_who_missed_too_much_is_told_to_read(store: Store, api: str) -> None:
         ahead.next()
         reset = ahead.next()
         assert reset["event"] == "reset"
-        append(store, series, KLINES[5:6])
+        append_klines(store, series, KLINES[5:6])
         assert ahead.opens(1) == opens(KLINES[5:6])
     with listening(api, f"after={reset['id']}") as resumed:
         resumed.next()

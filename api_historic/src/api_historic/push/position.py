@@ -16,9 +16,9 @@ from market.errors import InvalidParameter
 _TAIL = r"\d{1,18}(?:!\d{1,18}(?:-\d{1,18})?)*"
 _FORM = re.compile(rf"({_TAIL})\.({_TAIL})", re.ASCII)
 #: Longer ids are not read; one of as many missing ranges is never written.
-LONGEST_ID = 4_000
+LONGEST_ID = 5_000
 #: Ranges of missing numbers that are waited for; the oldest are given up for newer ones.
-MOST_MISSING = 100
+MOST_MISSING = 60
 
 
 class Span(NamedTuple):

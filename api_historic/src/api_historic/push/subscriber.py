@@ -11,7 +11,7 @@ from api_historic.push.position import Position
 
 #: Events and bytes that wait for one listener; the bytes are shared with all others.
 MOST_WAITING = 10_000
-MOST_WAITING_BYTES = 8 * 1024 * 1024
+MOST_WAITING_BYTES = 4 * 1024 * 1024
 
 
 class Subscriber:
