@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import httpx
 from elasticsearch import Elasticsearch
 
-from forecast_sink.documents import StepChoice
 from forecast_sink.relay import Relay
+from forecast_sink.sources.scope import Choices
 from market.clock import ExchangeClock
 from market.store import Store
 from market.store.outbox import outbox_depth
@@ -81,9 +81,9 @@ def run_relay_process(environment: Mapping[str, str], log: Path) -> Iterator[Rel
         yield RelayProcess(process, f"http://127.0.0.1:{port}", log)
 
 
-def relay_of(store: Store, client: Elasticsearch) -> Relay:
+def relay_of(store: Store, client: Elasticsearch, clock: ExchangeClock | None = None) -> Relay:
     """Return a relay of this process, for its rounds one by one."""
-    return Relay(store, client, StepChoice(), ExchangeClock())
+    return Relay(store, client, Choices(), clock or ExchangeClock())
 
 
 def deliver_all(relay: Relay) -> None:

@@ -31,17 +31,22 @@ class Rejection(NamedTuple):
 Outcome = Rejection | None
 
 
-def encode(document: Document) -> bytes:
+def encode(document: Document, *, only_absent: bool = False) -> bytes:
     """Return the lines of a bulk request that write or remove the document.
+
+    With `only_absent` one that is there already stays as it is.
 
     Always an update with `doc_as_upsert`: fields that another writer added stay, and
     what is there already is not written again. A missing alias must not become an
     index of that name, so the alias is required.
     """
-    target = {"_index": document.alias, "_id": document.identity, "require_alias": True}
+    target: dict[str, Any] = {"_index": document.target, "_id": document.identity}
     if document.body is None:
-        del target["require_alias"]  # not a word of this action
         return orjson.dumps({"delete": target}) + b"\n"
+    if document.month is None:
+        target["require_alias"] = True
+    if only_absent:
+        return b"%b\n%b\n" % (orjson.dumps({"create": target}), orjson.dumps(document.body))
     action = {"update": {**target, "retry_on_conflict": 3}}
     return b"%b\n%b\n" % (
         orjson.dumps(action),
@@ -56,13 +61,15 @@ class Bulk:
         self._client = client.options(request_timeout=_TIMEOUT_S)
         self._limit_bytes = _MOST_BYTES
 
-    def write(self, documents: Sequence[Document]) -> list[Outcome]:
+    def write(self, documents: Sequence[Document], *, only_absent: bool = False) -> list[Outcome]:
         """Write documents in their order; return what became of each.
+
+        With `only_absent` those that are there already stay as they are, which is a success.
 
         Never raises for what Elasticsearch answers or fails to: after a fault that concerns
         all, the documents not yet written are returned as rejections that may pass.
         """
-        lines = [encode(document) for document in documents]
+        lines = [encode(document, only_absent=only_absent) for document in documents]
         outcomes: list[Outcome] = []
         while len(outcomes) < len(lines):
             end = self._end_of_request(lines, len(outcomes))
@@ -89,7 +96,7 @@ class Bulk:
             reason = f"Elasticsearch at {address_of(self._client)} does not answer: "
             return [_Fault(reason + first_line(error.message), True)] * len(lines)
         self._limit_bytes = min(self._limit_bytes + self._limit_bytes // 8, _MOST_BYTES)
-        return [_outcome(next(iter(item.values()))) for item in answer["items"]]
+        return [_outcome(*next(iter(item.items()))) for item in answer["items"]]
 
     def _refused(self, lines: Sequence[bytes], error: ApiError) -> list[Outcome]:
         status = error.meta.status
@@ -115,10 +122,12 @@ def _is_fault(outcome: Outcome) -> bool:
     return isinstance(outcome, _Fault)
 
 
-def _outcome(item: dict[str, Any]) -> Outcome:
+def _outcome(action: str, item: dict[str, Any]) -> Outcome:
     error = item.get("error")
     if error is None:
         return None  # also a removal of what was not there
+    if action == "create" and item["status"] == 409:
+        return None  # it is there already
     reason = first_line(f"{error.get('type')}: {error.get('reason')}")
     # 400 is a document that can't be read. All else (a missing alias, a read-only
     # index, a full queue, an edit at the same moment) is not the document's fault.

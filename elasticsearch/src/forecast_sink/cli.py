@@ -17,7 +17,7 @@ from forecast_sink.dashboards.structure import find_problems
 from forecast_sink.installation import install_indices
 from forecast_sink.kibana import Kibana, check_available, import_objects
 from forecast_sink.patience import Patience
-from forecast_sink.rebuilding import rebuild_index
+from forecast_sink.rebuilding import migrate_indices, rebuild_index
 from forecast_sink.service import run_relay
 from forecast_sink.settings import InstallSettings, SinkSettings
 from market.command import run_command, stderr, stop_on_signals
@@ -60,6 +60,11 @@ def install(
     kibana_url = kibana or (settings.kibana_url and settings.kibana_url.get_secret_value())
     target = Kibana.at(kibana_url) if kibana_url else None
     done = Patience(wait).call(lambda: install_indices(client))
+    # Only to make an index of an older version anew is the store asked for.
+    sink = load_settings(SinkSettings)
+    done = migrate_indices(
+        done, lambda: _open()[1], client, sink.choices, lambda: _exchange_now_ms(sink)
+    )
     if target is not None:
         objects = build_ndjson(
             build_dashboard(
@@ -100,7 +105,7 @@ def check(
         return
     settings, store = _open()
     client = open_cluster(settings.elasticsearch_url.get_secret_value())
-    report = verification.compare(store, client, settings.steps)
+    report = verification.compare(store, client, settings.choices, _exchange_now_ms(settings))
     if as_json:
         _write(report.as_object())
     else:
@@ -126,18 +131,21 @@ def _check_file(file: Path, *, as_json: bool) -> None:
 
 @app.command()
 def rebuild(
-    index: Annotated[str, typer.Argument(help="forecasts or klines")], as_json: Json = False
+    index: Annotated[
+        str, typer.Argument(help="forecasts, klines, scores, runs, signals, health or events")
+    ],
+    as_json: Json = False,
 ) -> None:
-    """Make an index anew and announce all its documents; the relay then fills it."""
+    """Make an index anew from the store; until it is whole the old one is shown."""
     settings, store = _open()
     client = open_cluster(settings.elasticsearch_url.get_secret_value())
-    name, announced = rebuild_index(
-        store, client, index, klines=settings.klines, now_ms=_exchange_now_ms(settings)
+    name, documents = rebuild_index(
+        store, client, index, settings.choices, _exchange_now_ms(settings)
     )
     if as_json:
-        _write({"index": name, "announced": announced})
+        _write({"index": name, "documents": documents})
     else:
-        stderr.print(f"{name} is in place; {announced} documents wait for the relay", markup=False)
+        stderr.print(f"{name} is in place with {documents} documents", markup=False)
 
 
 @dead.command("list")

@@ -1,106 +1,183 @@
-"""Making an index anew from the store, never from Elasticsearch."""
+"""Making an index anew from the store, never from Elasticsearch.
+
+The new index is behind the alias from the start: what the relay delivers goes into it, while
+readers see the old one. The store's rows are added where the relay has not written them yet,
+and then the new index takes the old one's place in one step. Cut short, it goes on from there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
 from elasticsearch import Elasticsearch
-from sqlalchemy import select
+from sqlalchemy import Connection
 
+from forecast_sink.bulk import Bulk
 from forecast_sink.cluster import reaching
-from forecast_sink.indices import FORECASTS, KLINES, IndexPlan
-from forecast_sink.installation import create_index, install_indices
-from forecast_sink.window import window_start
-from market.errors import InvalidParameter
-from market.forecast import forecast_id
-from market.interval import Interval
+from forecast_sink.documents import Document
+from forecast_sink.indices import PLANS, IndexPlan
+from forecast_sink.installation import (
+    OUTDATED,
+    attach_pending,
+    create_index,
+    index_version,
+    install_indices,
+    pending_index,
+    swap_in,
+)
+from forecast_sink.patience import Patience
+from forecast_sink.sources.registry import SOURCES
+from forecast_sink.sources.scope import Choices, Scope
+from market.errors import InvalidParameter, ServiceUnavailable
+from market.log import get_logger
 from market.store import Store
-from market.store import tables as t
-from market.store.outbox import announce, kline_key
-from market.store.symbols import read_bounds
+from market.store.outbox import announce
 
-_PAGE = 2000
+log = get_logger()
+
+_PATIENCE_S = 120.0
+#: Documents on their way at one time: what bounds the memory.
+_MOST = 5000
 
 
 def rebuild_index(
-    store: Store, client: Elasticsearch, index: str, *, klines: int, now_ms: int
+    store: Store, client: Elasticsearch, index: str, choices: Choices, now_ms: int
 ) -> tuple[str, int]:
-    """Put an empty index behind the alias and announce all documents that belong there.
+    """Make an index anew and fill it from the store.
 
-    Returns the new index' name and the number of announcements, made at `now_ms`. Of each
-    series the newest `klines` klines are announced.
+    Returns the alias' new index and the number of documents that the store called for. A
+    document that Elasticsearch refuses is announced, so that the relay tells why.
 
     Raises:
         InvalidParameter: there is no such index.
-        ServiceUnavailable: Elasticsearch does not answer; run it again.
+        ServiceUnavailable: Elasticsearch does not answer, or not for long; run it again.
     """
-    sources: dict[str, tuple[IndexPlan, Callable[[], Iterator[list[str]]]]] = {
-        "forecasts": (FORECASTS, lambda: forecast_keys(store, _PAGE)),
-        "klines": (KLINES, lambda: _kline_keys(store, klines)),
-    }
-    if index not in sources:
-        raise InvalidParameter("index", index, " or ".join(sources))
-    plan, keys = sources[index]
+    if index not in SOURCES:
+        raise InvalidParameter("index", index, " or ".join(SOURCES))
     install_indices(client)
+    return _rebuild(store, client, index, choices, now_ms)
+
+
+def migrate_indices(
+    done: dict[str, str],
+    open_store: Callable[[], Store],
+    client: Elasticsearch,
+    choices: Choices,
+    read_now_ms: Callable[[], int],
+) -> dict[str, str]:
+    """Make every index anew that `install_indices` called outdated; return what was done.
+
+    Store and clock are asked only where one is.
+    """
+    outdated = [plan for plan in PLANS if done[f"index {plan.alias}"] == OUTDATED]
+    if not outdated:
+        return done
+    store, now_ms = open_store(), read_now_ms()
+    rebuilt = {}
+    for plan in outdated:
+        name, documents = _rebuild(store, client, plan.name, choices, now_ms)
+        rebuilt[f"index {plan.alias}"] = f"made anew as {name} with {documents} documents"
+    return done | rebuilt
+
+
+def _rebuild(
+    store: Store, client: Elasticsearch, index: str, choices: Choices, now_ms: int
+) -> tuple[str, int]:
+    source = SOURCES[index]
+    plan = source.plan
+    with store.read() as connection:
+        scope = choices.read_scope(connection, now_ms)
     with reaching(client):
-        name = _swap(client, plan)
-    announced = 0
-    for page in keys():
-        with store.begin() as connection:
-            announce(connection, index, page, now_ms)
-        announced += len(page)
-    return name, announced
+        name = _start_over(client, plan) if plan.monthly else _prepare(client, plan)
+    filling = _Filling(store, client, index, scope)
+    for keys in source.iter_keys(store, scope):
+        filling.add(keys)
+    filling.flush()
+    if not plan.monthly:
+        with reaching(client):
+            client.indices.put_settings(index=name, settings={"index.refresh_interval": None})
+            client.indices.refresh(index=name)
+            swap_in(client, plan, name)
+    log.info("index_rebuilt", index=name, documents=filling.documents)
+    return name, filling.documents
 
 
-def _swap(client: Elasticsearch, plan: IndexPlan) -> str:
-    old = sorted(client.indices.get_alias(name=plan.alias))
-    number = int(old[-1].rpartition("-")[2]) + 1
-    if client.indices.exists(index=plan.index_name(number)):  # of a run that was cut short
+def _prepare(client: Elasticsearch, plan: IndexPlan) -> str:
+    """Return the hidden index to fill: that of a run that was cut short, or a new one."""
+    pending = pending_index(client, plan)
+    if pending is not None and index_version(client, plan) == plan.version:
+        return pending
+    behind = sorted(client.indices.get_alias(name=plan.alias))
+    number = int(behind[-1].rpartition("-")[2]) + 1
+    if client.indices.exists(index=plan.index_name(number)):  # made and never attached
         client.indices.delete(index=plan.index_name(number))
     name = create_index(client, plan, number, write_alias=False)
-    actions: list[dict[str, dict[str, object]]] = [
-        {"remove_index": {"index": index}} for index in old
-    ]
-    actions.append({"add": {"index": name, "alias": plan.alias, "is_write_index": True}})
-    client.indices.update_aliases(actions=actions)
+    client.indices.put_settings(index=name, settings={"index.refresh_interval": "-1"})
+    attach_pending(client, plan, name, behind)
+    if pending is not None:  # half filled, of an older version
+        client.indices.delete(index=pending)
     return name
 
 
-def forecast_keys(store: Store, page: int) -> Iterator[list[str]]:
-    """Yield the ids of all forecasts in the ledger, oldest first, in pages."""
-    f = t.forecasts.c
-    last_id = 0
-    while True:
-        query = (
-            select(f.id, t.symbols.c.symbol, f.interval_id, f.version, f.cutoff_ms)
-            .join(t.symbols, t.symbols.c.id == f.symbol_id)
-            .where(f.id > last_id)
-            .order_by(f.id)
-            .limit(page)
-        )
-        with store.read() as connection:
-            rows = connection.execute(query).all()
-        if not rows:
-            return
-        yield [
-            forecast_id(symbol, Interval.from_number(number).value, version, cutoff_ms)
-            for _, symbol, number, version, cutoff_ms in rows
-        ]
-        last_id = rows[-1][0]
+def _start_over(client: Elasticsearch, plan: IndexPlan) -> str:
+    """Empty an index rolled by month: a month's index has only one name."""
+    months = sorted(client.indices.get_alias(name=plan.alias))
+    for month in months:
+        client.indices.delete(index=month)
+    create_index(client, plan, int(months[-1].rpartition("-")[2]), write_alias=False)
+    return months[-1]
 
 
-def _kline_keys(store: Store, klines: int) -> Iterator[list[str]]:
-    k = t.klines.c
-    with store.read() as connection:
-        bounds = read_bounds(connection)
-    for series, _, newest_open_ms in bounds:
-        start_ms = window_start(series, newest_open_ms, klines)
-        query = select(k.open_time_ms).where(
-            k.symbol_id == series.symbol_id,
-            k.interval_id == series.interval.number,
-            k.open_time_ms >= start_ms,
-        )
-        with store.read() as connection:
-            opens = list(connection.execute(query).scalars())
-        for start in range(0, len(opens), _PAGE):
-            yield [kline_key(series, open_ms) for open_ms in opens[start : start + _PAGE]]
+class _Filling:
+    """Adds the documents of keys to an index, a bounded number at a time."""
+
+    def __init__(self, store: Store, client: Elasticsearch, index: str, scope: Scope) -> None:
+        self._store = store
+        self._index = index
+        self._scope = scope
+        self._bulk = Bulk(client)
+        self._waiting: list[tuple[str, Document]] = []
+        self.documents = 0
+
+    def add(self, keys: Sequence[str]) -> None:
+        source = SOURCES[self._index]
+        with self._store.read() as connection:
+            found = source.read(connection, keys, self._scope)
+        for key, documents in found.items():
+            if not isinstance(documents, str):  # else a row that went meanwhile, or no row
+                self._waiting += [(key, one) for one in documents if one.body is not None]
+        if len(self._waiting) >= _MOST:
+            self.flush()
+
+    def flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self.documents += len(waiting)
+        refused: set[str] = set()
+        patience = Patience(_PATIENCE_S)
+        while waiting:
+            waiting = patience.call(lambda left=waiting: self._write(left, refused))  # type: ignore[misc]  # bound at once
+        if refused:
+            keys = sorted(refused)
+            self._store.transact(lambda connection: self._announce(connection, keys))
+
+    def _write(
+        self, waiting: list[tuple[str, Document]], refused: set[str]
+    ) -> list[tuple[str, Document]]:
+        documents = [document for _, document in waiting]
+        outcomes = self._bulk.write(documents, only_absent=True)
+        left = []
+        reason = ""
+        for pair, outcome in zip(waiting, outcomes, strict=True):
+            if outcome is None:
+                continue
+            if outcome.may_pass:
+                left.append(pair)
+                reason = outcome.reason
+            else:
+                refused.add(pair[0])
+        if len(left) == len(waiting):
+            raise ServiceUnavailable(reason)
+        return left
+
+    def _announce(self, connection: Connection, keys: list[str]) -> None:
+        announce(connection, self._index, keys, self._scope.now_ms)

@@ -24,9 +24,9 @@ from sqlalchemy import Connection
 from forecast_sink import metrics
 from forecast_sink.bulk import Bulk, Outcome, Rejection
 from forecast_sink.cluster import check_version
-from forecast_sink.documents import StepChoice
 from forecast_sink.installation import installed_problem
 from forecast_sink.source import Letter, read_letters
+from forecast_sink.sources.scope import Choices
 from market.clock import ExchangeClock
 from market.errors import KlinecastError, SchemaMismatch, ServiceUnavailable
 from market.log import get_logger
@@ -66,11 +66,11 @@ class Relay:
     """
 
     def __init__(
-        self, store: Store, client: Elasticsearch, choice: StepChoice, clock: ExchangeClock
+        self, store: Store, client: Elasticsearch, choices: Choices, clock: ExchangeClock
     ) -> None:
         self._store = store
         self._client = client
-        self._choice = choice
+        self._choices = choices
         self._clock = clock
         self._bulk = Bulk(client)
         self._is_checked = False
@@ -113,7 +113,8 @@ class Relay:
         started_s = time.monotonic()
         with self._store.read() as connection:
             announcements = read_outbox(connection, _ROUND)
-            letters = read_letters(connection, announcements, self._choice)
+            scope = self._choices.read_scope(connection, self._clock.now_ms())
+            letters = read_letters(connection, announcements, scope)
         if not letters:
             return 0
         documents = [document for letter in letters for document in letter.documents]

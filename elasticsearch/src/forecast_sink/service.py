@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from elasticsearch import Elasticsearch
 
 from forecast_sink import metrics
 from forecast_sink.cluster import open_cluster, reaching
 from forecast_sink.relay import Relay
+from forecast_sink.retention import keep_retention
 from forecast_sink.settings import SinkSettings
-from forecast_sink.window import keep_window
+from forecast_sink.watch import Watch
 from market.clock import ExchangeClock, keep_measuring
 from market.errors import ExchangeUnavailable, KlinecastError
 from market.exchange_time import time_fetcher
@@ -40,7 +41,8 @@ def run_relay(settings: SinkSettings, stop: threading.Event) -> None:
     store = open_store(settings.store_url.get_secret_value())
     client = open_cluster(settings.elasticsearch_url.get_secret_value())
     clock = ExchangeClock()
-    relay = Relay(store, client, settings.steps, clock)
+    relay = Relay(store, client, settings.choices, clock)
+    watch = Watch(store, client, clock)
     lease = KeptLease(store, _LEASE)
     metrics.LEASE_HELD.set_function(lambda: lease.is_held)
     readiness = Readiness(
@@ -57,7 +59,10 @@ def run_relay(settings: SinkSettings, stop: threading.Event) -> None:
     try:
         _run_threads(
             lambda: relay.run(stop, lease),
-            lambda: keep_window(store, client, settings.klines, lease, stop),
+            {
+                "retention": lambda: keep_retention(store, client, settings.choices, lease, stop),
+                "watch": lambda: watch.run(stop, lease),
+            },
             lease,
             stop,
         )
@@ -68,7 +73,10 @@ def run_relay(settings: SinkSettings, stop: threading.Event) -> None:
 
 
 def _run_threads(
-    relay: Callable[[], None], window: Callable[[], None], lease: KeptLease, stop: threading.Event
+    relay: Callable[[], None],
+    beside: Mapping[str, Callable[[], None]],
+    lease: KeptLease,
+    stop: threading.Event,
 ) -> None:
     ended = threading.Event()
     failures: list[Exception] = []
@@ -84,7 +92,8 @@ def _run_threads(
 
     lease.start()
     threading.Thread(target=work, name="relay", daemon=True).start()
-    threading.Thread(target=window, name="window", daemon=True).start()
+    for name, other in beside.items():
+        threading.Thread(target=other, name=name, daemon=True).start()
     stop.wait()
     if ended.wait(_PATIENCE_S):
         # Only now: while a request is under way nobody else is to send.

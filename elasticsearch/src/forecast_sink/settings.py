@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from forecast_sink.documents import StepChoice, parse_steps
+from forecast_sink.sources.scope import Choices
 from market.settings import HistoryClientSettings, StoreSettings, UniverseSettings
 
 
@@ -49,6 +50,14 @@ class SinkSettings(InstallSettings, StoreSettings, HistoryClientSettings):
 
     klines: int = Field(5000, ge=1)
     """Klines of each series that stay in the index; older ones are removed from it."""
+
+    keep_days: int = Field(400, ge=0)
+    """Forecasts, signals and events older than this leave the index; 0 keeps all of them."""
+
+    @property
+    def choices(self) -> Choices:
+        """What is indexed."""
+        return Choices(self.steps, self.klines, self.keep_days)
 
     @field_validator("steps", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch
 
 from forecast_sink.documents import StepChoice, build_forecast_documents, build_kline_document
 from forecast_sink.installation import install_indices
-from forecast_sink.window import trim_klines
+from forecast_sink.retention import trim_klines
 from market.interval import Interval
 from market.store import Store
 from market.store import tables as t
@@ -46,10 +46,13 @@ def test_klines_and_forecasts_arrive_as_their_documents(
 
     wanted = [build_kline_document("BTCUSDT", Interval.H1, kline) for kline in klines]
     assert documents(client, KLINES) == {one.identity: one.body for one in wanted}
+    closes = {kline.close_time_ms: float(kline.close) for kline in klines}
     steps = [
         document
         for forecast in forecasts
-        for document in build_forecast_documents(forecast, StepChoice(), champion=True)
+        for document in build_forecast_documents(
+            forecast, StepChoice(), champion=True, closes=closes
+        )
     ]
     assert documents(client, FORECASTS) == {one.identity: one.body for one in steps}
     assert waiting(store) == 0
@@ -234,9 +237,9 @@ def test_check_and_rebuild_restore_a_damaged_index(
 
     assert found.returncode == 1
     assert len(orjson.loads(found.stdout)["missing"]) == 1
-    assert orjson.loads(rebuilt.stdout) == {"index": f"{FORECASTS}-000002", "announced": 3}
+    assert orjson.loads(rebuilt.stdout) == {"index": f"{FORECASTS}-000002", "documents": 150}
     assert run_sink(environment, "check").returncode == 0
-    assert orjson.loads(klines_rebuilt.stdout)["announced"] == 15
+    assert orjson.loads(klines_rebuilt.stdout)["documents"] == 15
     assert len(documents(client, KLINES)) == 15
     assert list(client.indices.get(index="klinecast-forecasts-*")) == [f"{FORECASTS}-000002"]
 

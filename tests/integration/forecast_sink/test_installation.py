@@ -9,6 +9,7 @@ import pytest
 from elasticsearch import BadRequestError, Elasticsearch
 
 from forecast_sink.cluster import open_cluster
+from forecast_sink.indices import FORECASTS
 from forecast_sink.installation import install_indices, installed_problem
 from market.errors import Conflict, ServiceUnavailable
 from support.ports import free_port
@@ -41,13 +42,13 @@ def test_index_is_the_templates_and_refuses_unknown_fields(client: Elasticsearch
 
     made = client.indices.get(index="klinecast-forecasts")["klinecast-forecasts-000001"]
     assert made["aliases"] == {"klinecast-forecasts": {"is_write_index": True}}
-    assert made["mappings"]["_meta"] == {"managed_by": "klinecast", "version": 1}
+    assert made["mappings"]["_meta"] == {"managed_by": "klinecast", "version": FORECASTS.version}
     assert made["settings"]["index"]["auto_expand_replicas"] == "0-1"
     with pytest.raises(BadRequestError, match="strict_dynamic_mapping_exception"):
         client.index(index="klinecast-forecasts", document={"surprise": 1})
 
 
-def test_install_updates_an_older_version(client: Elasticsearch) -> None:
+def test_install_updates_templates_and_names_outdated_indices(client: Elasticsearch) -> None:
     install_indices(client)
     old = {"managed_by": "klinecast", "version": 0}
     client.indices.put_mapping(index="klinecast-klines", meta=old)
@@ -57,9 +58,10 @@ def test_install_updates_an_older_version(client: Elasticsearch) -> None:
 
     done = install_indices(client)
 
-    assert done["index klinecast-klines"] == "updated"
+    assert done["index klinecast-klines"] == "outdated"
     assert done["component template klinecast-settings"] == "updated"
-    assert set(install_indices(client).values()) == {"unchanged"}
+    assert set(done.values()) == {"outdated", "updated", "unchanged"}
+    assert "klinecast-klines is not installed" in str(installed_problem(client))
 
 
 def test_install_leaves_a_newer_version_alone(client: Elasticsearch) -> None:

@@ -8,10 +8,12 @@ from forecast_sink.documents import (
     StepChoice,
     build_forecast_documents,
     build_kline_document,
+    build_signal_document,
     group_runs,
     parse_steps,
 )
-from forecast_sink.indices import FORECASTS, KLINES
+from forecast_sink.indices import FORECASTS, KLINES, SIGNALS, TRUTH
+from market.forecast import Action, Signal
 from market.interval import HOUR_MS, Interval
 from support.forecasts import make_forecast
 from support.klines import make_klines
@@ -42,11 +44,49 @@ def test_forecast_document_tells_when_the_step_ends() -> None:
 
 def test_every_field_of_a_document_is_mapped_and_every_mapping_filled() -> None:
     forecast = make_forecast("BTCUSDT", Interval.H1, HOURLY)
-    steps = build_forecast_documents(forecast, StepChoice(), champion=False)
+    moved = forecast.steps[0].model_copy(update={"point": forecast.last_close + 1})
+    buying = forecast.model_copy(
+        update={"steps": [moved], "signal": Signal(action="BUY", reason="because")}
+    )
+    closes = {moved.target_ms: forecast.last_close + 2}
+    (step,) = build_forecast_documents(buying, StepChoice(), champion=False, closes=closes)
+    signal = build_signal_document(buying, champion=False, closes=closes)
     kline = build_kline_document("BTCUSDT", Interval.H1, HOURLY)
 
-    assert set(steps[0].body or {}) == set(FORECASTS.properties)
+    assert set(step.body or {}) == set(FORECASTS.properties)
+    assert set(signal.body or {}) == set(SIGNALS.properties)
     assert set(kline.body or {}) == set(KLINES.properties)
+
+
+def test_forecast_document_has_no_truth_before_its_kline_closed() -> None:
+    forecast = make_forecast("BTCUSDT", Interval.H1, HOURLY)
+    closes = {forecast.steps[0].target_ms: 42_000.0}
+
+    first, second, *_ = build_forecast_documents(
+        forecast, StepChoice(), champion=False, closes=closes
+    )
+
+    assert set(TRUTH) - set(first.body or {}) == {"direction_hit"}  # its point is the last close
+    assert not set(TRUTH) & set(second.body or {})
+
+
+@pytest.mark.parametrize(
+    ("action", "close", "result", "hit"),
+    [("BUY", 1.1, 0.1, 1), ("SELL", 1.1, -0.1, 0), ("SELL", 0.9, 0.1, 1), ("HOLD", 1.1, 0.0, None)],
+)
+def test_signal_earns_what_the_next_kline_makes_of_it(
+    action: Action, close: float, result: float, hit: int | None
+) -> None:
+    forecast = make_forecast("BTCUSDT", Interval.H1, HOURLY)
+    told = forecast.model_copy(update={"signal": Signal(action=action, reason="because")})
+    closes = {forecast.steps[0].target_ms: forecast.last_close * close}
+
+    body = build_signal_document(told, champion=True, closes=closes).body
+
+    assert body is not None
+    assert body["result"] == pytest.approx(result)
+    assert body["actual_return"] == pytest.approx(close - 1)
+    assert body.get("is_hit") == hit
 
 
 def test_kline_document_holds_numbers() -> None:

@@ -1,0 +1,1 @@
+"""What each index is filled from: the store's rows, as documents."""
