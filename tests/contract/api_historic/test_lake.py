@@ -66,6 +66,11 @@ def findings(store: Store, lake: Lake, series: Series) -> dict[str, Finding]:
     return dict(verify_series(store, lake, series))
 
 
+def units(amount: str) -> int:
+    """Return an amount in units of its eighth decimal."""
+    return int(amount.replace(".", ""))
+
+
 def restate(store: Store, series: Series) -> None:
     write_klines(store, series, [HOURS[0]._replace(close="1.00000000")], BATCH)
 
@@ -113,7 +118,7 @@ def test_duckdb_reads_the_lake(store: Store, series: Series, lake: Lake, place: 
     ((symbol, interval, rows, volume, low, newest),) = found
     assert (symbol, interval, rows) == ("BTCUSDT", "1h", len(january))
     # Python's own decimals round a sum to 28 digits.
-    assert volume * 10**8 == sum(int(kline.volume.replace(".", "")) for kline in january)
+    assert units(f"{volume:f}") == sum(units(kline.volume) for kline in january)
     assert low == Decimal("0.00000001")
     assert newest.timestamp() * 1000 == january[-1].open_time_ms
 

@@ -1,247 +1,144 @@
-"""Answers from the segments of closed months equal answers from the database, byte by byte."""
+"""`klinecast-history segments …` and `lake …`, as people call them."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from api_historic.segments import Segments
-from market.gaps import Cause, Gap
-from market.interval import DAY_MS, HOUR_MS, Interval
-from market.kline import KLINE_FIELDS, Kline
-from market.store import Store, open_store
-from market.store.gap_ledger import write_gaps
-from market.store.kline_months import month_of
+from market.interval import Interval
+from market.store import Store
 from market.store.klines import Batch, Source, write_klines
 from market.store.symbols import Series
-from support.databases import fresh_database
-from support.history_api import add_series, history_api, new_store
-from support.klines import START_MS, make_klines
-from support.processes import wait_until
-from support.segments import PLENTY, build
+from support.history_api import add_series, new_store
+from support.klines import make_klines
+from support.segments import PLENTY, check_segment
+from support.simulator import find_program
 
-FEBRUARY_MS = START_MS + 31 * DAY_MS
-#: 100 days: January to March are closed, April is not.
-HOURS = 100 * 24
-NOW_MS = START_MS + HOURS * HOUR_MS
-CLOSED = [START_MS, FEBRUARY_MS, START_MS + 60 * DAY_MS]
+HOURS = make_klines(Interval.H1, 24 * 100)
+DAYS = make_klines(Interval.D1, 100)
+BATCH = Batch(Source.REST, "test", 1)
 
 
-def make_history() -> list[Kline]:
-    """Klines with holes (one over the end of a month), off the grid, tiny, `ignore` not "0"."""
-    klines = []
-    for number, kline in enumerate(make_klines(Interval.H1, HOURS)):
-        if number in (5, 6) or 740 <= number < 750 or number == 1_000:
-            continue
-        if number in (20, 21):
-            kline = kline._replace(open_time_ms=kline.open_time_ms + 14_789)
-        if number == 900:
-            kline = kline._replace(low="0.00000001", volume="0.00000000", ignore='a"7')
-        klines.append(kline)
-    return klines
+@pytest.fixture(params=["sqlite", "mysql"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    store = new_store(request.getfixturevalue(f"{request.param}_url"))
+    yield store
+    store.close()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mysql"])
-def store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
-    """A store of 100 days of hours."""
-    if request.param == "sqlite":
-        yield new_store(f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}")
-        return
-    with fresh_database(request.getfixturevalue("mysql_server")) as url:
-        yield new_store(url)
+@pytest.fixture
+def series(store: Store) -> Series:
+    add_series(store, "BTCUSDT", Interval.D1, DAYS)
+    add_series(store, "ETHUSDT", Interval.H1, HOURS)
+    return add_series(store, "BTCUSDT", Interval.H1, HOURS)
 
 
-@pytest.fixture(scope="module")
-def clients(
-    store: Store, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[httpx.Client, httpx.Client]]:
-    """A client of the API with segments of its closed months, and one of the API without."""
-    series = add_series(store, "BTCUSDT", Interval.H1, make_history())
-    restate(store, series)
-    outage = Gap(START_MS + 5 * HOUR_MS, START_MS + 7 * HOUR_MS, Cause.OUTAGE)
-    with store.begin() as connection:
-        write_gaps(connection, series, (START_MS, NOW_MS), [outage], 1)
-    folder = tmp_path_factory.mktemp("segments")
-    assert {str(one) for one in build(store, folder, series, *CLOSED)} == {"built"}
-    # Without a store to build from, what is not there stays away.
-    segments = Segments(folder, PLENTY)
-    with (
-        history_api(store, NOW_MS, segments=segments) as fast_url,
-        history_api(
-            open_store(store.engine.url.render_as_string(hide_password=False)), NOW_MS
-        ) as slow_url,
-        httpx.Client(base_url=fast_url) as fast,
-        httpx.Client(base_url=slow_url) as slow,
-    ):
-        yield fast, slow
+class Program:
+    """The command line over one store and one folder."""
 
+    def __init__(self, store: Store, folder: Path, megabytes: int = 100) -> None:
+        self.segments = folder / "segments"
+        self.environment = {
+            **os.environ,
+            "KLINECAST_STORE_URL": store.engine.url.render_as_string(hide_password=False),
+            "HISTORY_SEGMENTS_DIR": str(self.segments),
+            "HISTORY_SEGMENTS_MB": str(megabytes),
+        }
 
-def restate(store: Store, series: Series) -> None:
-    """Change a kline of February, as the archive's later file does."""
-    kline = make_history()[800]._replace(close="1.00000000", low="0.50000000")
-    write_klines(store, series, [kline], Batch(Source.IMPORT, "restated", NOW_MS))
-
-
-TIMES = st.none() | st.builds(
-    lambda slot, shift: START_MS + slot * HOUR_MS + shift,
-    st.integers(-30, HOURS + 30) | st.sampled_from([19, 20, 21, 743, 744, 745, 1439, 1440]),
-    st.sampled_from([-1, 0, 0, 1, 14_789]),
-)
-
-
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    start=TIMES,
-    end=TIMES,
-    limit=st.none() | st.integers(1, 3_000),
-    order=st.sampled_from(["asc", "asc", "desc"]),
-    form=st.sampled_from(["json", "json", "ndjson", "csv", "arrow", "parquet"]),
-    fields=st.just(KLINE_FIELDS[:-1]) | st.just(("close", "open_time", "ignore")),
-    iso=st.booleans(),
-)
-def test_native_answers_are_equal(
-    clients: tuple[httpx.Client, httpx.Client],
-    start: int | None,
-    end: int | None,
-    limit: int | None,
-    order: str,
-    form: str,
-    fields: tuple[str, ...],
-    iso: bool,
-) -> None:
-    if start is not None and end is not None and end < start:
-        start, end = end, start
-    asked = {
-        "symbol": "BTCUSDT",
-        "interval": "1h",
-        "start": start,
-        "end": end,
-        "limit": limit,
-        "order": order,
-        "format": form,
-        "fields": ",".join(fields),
-        "times": "iso" if iso and form in ("json", "ndjson", "csv") else "ms",
-    }
-    parameters = {name: value for name, value in asked.items() if value is not None}
-    fast, slow = (client.get("/v1/klines", params=parameters) for client in clients)
-
-    assert (fast.status_code, slow.status_code) == (200, 200)
-    assert told_headers(fast) == told_headers(slow)
-    assert same(form, fast.content, slow.content)
-
-
-def told_headers(response: httpx.Response) -> dict[str, str]:
-    headers = {name: text for name, text in response.headers.items() if name.startswith("x-kl")}
-    # The last digit of a fraction summed month by month is not told.
-    return {**headers, "cache-control": response.headers["cache-control"]}
-
-
-def same(form: str, one: bytes, other: bytes) -> bool:
-    if form != "arrow" and form != "parquet":
-        return one == other
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    tables = [
-        pa.ipc.open_stream(body).read_all()
-        if form == "arrow"
-        else parquet.read_table(pa.BufferReader(body))
-        for body in (one, other)
-    ]
-    return bool(tables[0].equals(tables[1]))
-
-
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    start=TIMES,
-    end=TIMES,
-    limit=st.integers(1, 1_000),
-    path=st.sampled_from(["klines", "uiKlines"]),
-    unit=st.sampled_from(["MILLISECOND", "MICROSECOND"]),
-)
-def test_binance_answers_are_equal(
-    clients: tuple[httpx.Client, httpx.Client],
-    start: int | None,
-    end: int | None,
-    limit: int,
-    path: str,
-    unit: str,
-) -> None:
-    asked = {"symbol": "BTCUSDT", "interval": "1h", "startTime": start, "endTime": end}
-    parameters = {name: value for name, value in asked.items() if value is not None}
-    fast, slow = (
-        client.get(
-            f"/api/v3/{path}",
-            params={**parameters, "limit": limit},
-            headers={"X-MBX-TIME-UNIT": unit},
+    def run(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [find_program("klinecast-history"), *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        for client in clients
-    )
+        assert done.returncode == status, done.stderr
+        return done
 
-    assert (fast.status_code, slow.status_code) == (200, 200)
-    assert fast.content == slow.content
-
-
-def test_restated_month_is_no_longer_taken_from_its_segment(
-    tmp_path: Path, sqlite_url: str
-) -> None:
-    store = new_store(sqlite_url)
-    series = add_series(store, "BTCUSDT", Interval.H1, make_history())
-    segments = Segments(tmp_path, PLENTY, store)
-    query = f"/v1/klines?symbol=BTCUSDT&interval=1h&start={FEBRUARY_MS}&limit=200"
-    with history_api(store, NOW_MS, segments=segments) as url, httpx.Client(base_url=url) as client:
-        before = client.get(query)
-        is_built = lambda: bool(find(store, series, segments))  # noqa: E731  said once
-        wait_until(is_built, "the segment that was wanted")
-        assert client.get(query).content == before.content
-        kept = {"If-None-Match": before.headers["ETag"]}
-        assert client.get(query, headers=kept).status_code == 304
-
-        restate(store, series)
-
-        after = client.get(query, headers=kept)
-        assert after.status_code == 200
-        assert "1.00000000" in [row[4] for row in after.json()["klines"]]
-        assert after.headers["ETag"] != before.headers["ETag"]
+    def json(self, *words: str, status: int = 0) -> Any:
+        return json.loads(self.run(*words, "--json", status=status).stdout)
 
 
-def find(store: Store, series: Series, segments: Segments) -> list[object]:
-    month = month_of(FEBRUARY_MS)
+def test_segments_by_hand(store: Store, series: Series, tmp_path: Path) -> None:
+    program = Program(store, tmp_path)
+
+    built = program.json("segments", "build", "--symbol", "BTCUSDT")
+    again = program.json("segments", "build")
+    write_klines(store, series, [HOURS[0]._replace(close="1.00000000")], BATCH)
+    listed = program.json("segments", "list", "--check")
+
+    assert (built["built"], again["built"], again["present"]) == (3, 3, 3)
+    states = {(one["symbol"], one["month"]): one["state"] for one in listed["segments"]}
+    assert len(states) == 6
+    assert states.pop(("BTCUSDT", "2024-01")) == "outdated"
+    assert set(states.values()) == {"current"}
+    assert listed["bytes"] == sum(one["bytes"] for one in listed["segments"])
     with store.read() as connection:
-        return list(segments.find(connection, series, *month))
+        found = Segments(program.segments, PLENTY).find(connection, series, None, None)
+    assert [check_segment(store, series, segment) for segment in found] == [29 * 24, 31 * 24]
+    (first, *_) = sorted(program.segments.glob("*.segment"))
+    first.write_bytes(first.read_bytes()[:-1])
+    assert "damaged" in program.run("segments", "list").stdout
+    assert program.json("segments", "drop", "--symbol", "ETHUSDT") == {"dropped": 3}
+    assert "3 dropped." in program.run("segments", "drop").stdout
+    assert list(program.segments.glob("*.segment")) == []
+
+
+def test_the_lake_by_hand(store: Store, series: Series, tmp_path: Path) -> None:
+    program = Program(store, tmp_path)
+    to = ("--to", (tmp_path / "lake").as_uri())
+
+    one = program.json("lake", "publish", *to, "--symbol", "BTCUSDT", "--interval", "1d")
+    rest = program.json("lake", "publish", *to)
+    verified = program.json("lake", "verify", *to)
+    (tmp_path / "lake/klines/symbol=ETHUSDT/interval=1h/2024-02.parquet").unlink()
+    after = program.json("lake", "verify", *to, status=1)
+
+    assert (one["written"], rest["written"], rest["kept"]) == (3, 6, 3)
+    assert (verified["equal"], verified["faults"]) == (9, [])
+    lost = {"symbol": "ETHUSDT", "interval": "1h", "month": "2024-02", "finding": "missing"}
+    assert after["faults"] == [lost]
+    assert (tmp_path / "lake/klines/symbol=BTCUSDT/interval=1d/2024-03.parquet").exists()
 
 
 @pytest.mark.parametrize(
-    ("query", "kept"),
-    list(
-        product(
-            [
-                f"start={START_MS}&end={FEBRUARY_MS}",
-                f"start={START_MS}&end={FEBRUARY_MS}&format=csv",
-                f"start={FEBRUARY_MS}&limit=10",
-            ],
-            ["public, max-age=3600, stale-while-revalidate=86400"],
-        )
-    )
-    + [(f"start={START_MS}", "public, max-age=3600, stale-while-revalidate=86400")]
-    + list(product([f"start={NOW_MS - DAY_MS}", f"start={START_MS}&format=arrow"], ["no-cache"])),
+    ("words", "status", "said"),
+    [
+        (("lake", "publish", "--to", "ftp://x"), 2, "file:///absolute/path or s3://bucket/prefix"),
+        (("lake", "publish"), 2, "--to"),
+        (("segments", "build", "--symbol", "NONE"), 1, "symbol 'NONE' is not known here"),
+        (("segments", "build", "--interval", "7m"), 2, "7m"),
+        (("segments", "build", "--interval", "1s"), 1, "no kline of these symbols"),
+    ],
 )
-def test_closed_ranges_may_be_kept(
-    clients: tuple[httpx.Client, httpx.Client], query: str, kept: str
+def test_what_is_wrong_is_said(
+    words: tuple[str, ...], status: int, said: str, sqlite_url: str, tmp_path: Path
 ) -> None:
-    for client in clients:
-        response = client.get(f"/v1/klines?symbol=BTCUSDT&interval=1h&{query}")
+    store = new_store(sqlite_url)
+    add_series(store, "BTCUSDT", Interval.H1, HOURS[:10])
 
-        assert response.headers["Cache-Control"] == kept
-        if kept != "no-cache" or "format" not in query:
-            tags = {"If-None-Match": f'"x", {response.headers["ETag"]}'}
-            again = client.get(response.request.url, headers=tags)
-            assert (again.status_code, again.content) == (304, b"")
+    answer = Program(store, tmp_path).run(*words, status=status)
+
+    assert said in " ".join(answer.stderr.split())
+    store.close()
+
+
+def test_a_bound_that_is_too_small_is_said(sqlite_url: str, tmp_path: Path) -> None:
+    store = new_store(sqlite_url)
+    minutes = make_klines(Interval.M1, 31 * 1440 + 3 * 1440)
+    add_series(store, "BTCUSDT", Interval.M1, minutes)
+
+    small = Program(store, tmp_path, megabytes=1).run("segments", "build", status=1)
+    none = Program(store, tmp_path, megabytes=0).run("segments", "list", status=1)
+
+    assert "HISTORY_SEGMENTS_MB=1 holds no more" in small.stderr
+    assert "HISTORY_SEGMENTS_MB is 0" in none.stderr
+    store.close()
