@@ -50,8 +50,6 @@ class LiveAnswer:
 
     async def receive(self) -> Message:
         """Return the next message of the client, or that it has gone."""
-        if self._watcher is None:
-            return await self._receive()
         message = asyncio.ensure_future(self._receive())
         cut = asyncio.ensure_future(self._cut.wait())
         try:
