@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from binance_simulator.aggregation import aggregate
 from binance_simulator.grid import Grid
+from market.aggregation import iter_aggregated
 from market.gaps import Cause, Range, find_missing
 from market.interval import DAY_MS, Interval
 from market.kline import Kline
@@ -49,7 +49,7 @@ def make_truth() -> Truth:
             if not any(start_ms <= kline.open_time_ms < end_ms for start_ms, end_ms in outages)
         ]
         truth[symbol, Interval.M1] = minutes
-        truth[symbol, Interval.H1] = aggregate(minutes, Interval.M1, Grid(Interval.H1))
+        truth[symbol, Interval.H1] = list(iter_aggregated(minutes, Interval.M1, Grid(Interval.H1)))
     return truth
 
 
