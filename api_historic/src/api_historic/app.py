@@ -9,7 +9,6 @@ from pathlib import Path
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
-from starlette.middleware.gzip import GZipMiddleware
 
 from api_historic.access.routes import build_access_routers
 from api_historic.binance.document import BINANCE_ERRORS
@@ -17,6 +16,7 @@ from api_historic.binance.routes import build_binance_router
 from api_historic.binance.tickers import build_ticker_router
 from api_historic.binance.unsupported import build_unsupported_router
 from api_historic.clock_keeper import start_clock
+from api_historic.compression import Compression
 from api_historic.document import CHANGE_ERRORS, FORMAT_ERRORS, NATIVE_ERRORS
 from api_historic.native.catalogue import build_catalogue_router
 from api_historic.native.forecasts import build_forecast_router
@@ -62,6 +62,7 @@ def create_app(
         hub.close()
         if service.segments is not None:
             service.segments.close()
+        service.library.close()
         service.store.close()
 
     # The generated pages load their scripts from elsewhere; /openapi.json holds it all.
@@ -92,6 +93,6 @@ def create_app(
     for router in access_routers:
         app.include_router(router, responses=CHANGE_ERRORS)
     app.router.routes.append(PageMount("/", WebPage(web_dir), name="web"))
-    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
+    app.add_middleware(Compression)
     app.add_middleware(SecurityHeaders)
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,11 @@ class Service:
     clock: ExchangeClock
     demo: bool
     segments: Segments | None = None
+    library: Library = field(init=False)
 
-    @property
-    def library(self) -> Library:
-        """The store and the segments of its closed months."""
-        return Library(self.store, self.segments)
+    def __post_init__(self) -> None:
+        """Put the segments beside the store."""
+        object.__setattr__(self, "library", Library(self.store, self.segments))
 
     def now_ms(self) -> int:
         """Return the exchange's time; without a measurement, this machine's UTC time.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import orjson
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import Connection
 
 from api_historic.binance import document, rejections
 from api_historic.binance.answers import BinanceRoute, answered, wants_microseconds
@@ -22,7 +21,7 @@ from api_historic.klines.rows import Window, read_rows
 from api_historic.service import Service
 from market.errors import NotFound
 from market.kline import KLINE_FIELDS
-from market.store.symbols import Series, find_series, read_symbols
+from market.store.symbols import read_symbols
 
 
 def build_binance_router(service: Service) -> APIRouter:
@@ -70,33 +69,34 @@ def answer_klines(service: Service, call: KlinesCall, *, microseconds: bool) -> 
     """
     end_ms = None if call.end_ms is None else call.end_ms + 1
     window = Window(call.start_ms, end_ms, call.limit, newest=call.start_ms is None)
+    layout = json_layout(KLINE_FIELDS, microseconds=microseconds)
+    is_moved = is_shifted(call.interval, call.zone_ms)
+    closed = None if is_moved else _read_closed(service, call, window, layout)
+    if closed is not None:
+        return closed
     with service.store.read() as connection:
         try:
-            series = find_series(connection, call.symbol, call.interval)
+            series = service.library.find_series(connection, call.symbol, call.interval)
         except NotFound:
             raise rejections.invalid_symbol() from None
-        if is_shifted(call.interval, call.zone_ms):
+        if is_moved:
             return read_shifted_rows(
                 connection, series, call.zone_ms, window, microseconds=microseconds
             )
-        layout = json_layout(KLINE_FIELDS, microseconds=microseconds)
-        return (
-            _read_closed(connection, service, series, window, layout)
-            or read_rows(connection, series, window, layout).json()
-        )
+        return read_rows(connection, series, window, layout).json()
 
 
 def _read_closed(
-    connection: Connection, service: Service, series: Series, window: Window, layout: Layout
+    service: Service, call: KlinesCall, window: Window, layout: Layout
 ) -> bytes | None:
     """Return the body from segments, `None` where they alone can't tell it."""
     asked = Asked(window.start_ms, window.end_ms, is_descending=window.newest)
     now_ms = service.clock.now_ms()
-    shelf = service.library.look_up(connection, series, asked, window.limit, now_ms)
-    if not shelf.segments:
+    found = service.library.glance(call.symbol, call.interval, asked, window.limit, now_ms)
+    if found is None:
         return None
     from api_historic.klines.closed import write_whole_rows
     from api_historic.klines.runs import find_run
 
-    run = find_run(shelf.segments, asked, window.limit)
+    run = find_run(found[1].segments, asked, window.limit)
     return None if run is None else write_whole_rows(run, layout)

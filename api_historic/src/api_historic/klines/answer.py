@@ -19,7 +19,7 @@ from api_historic.klines.sources import KnownKlines, Source
 from market.gaps import Gap, Range
 from market.interval import Interval
 from market.store.gap_ledger import read_gaps
-from market.store.symbols import Series, find_series
+from market.store.symbols import Series
 
 #: Gaps a header tells of; a body tells of all.
 _HEADER_GAPS = 50
@@ -82,7 +82,7 @@ def iter_answer(
         if is_known(caching.get("ETag", ""), wish.known):
             yield Head(MEDIA_TYPES[form], caching, 304)
             return
-        yield Head(MEDIA_TYPES[form], caching | _headers(outlines, cursor))
+        yield Head(MEDIA_TYPES[form], caching | _headers(outlines, cursor, wish.shape))
         stretches = [outline.stretch for outline in outlines]
         yield from iter_encoded(form, stretches, wish.shape)
 
@@ -101,7 +101,7 @@ def _outline_all(
 ) -> tuple[list[Outline], str | None]:
     """Return what each series contributes, and the cursor of the next page."""
     first = 0 if wish.position is None else wish.position.skip
-    all_series = [find_series(connection, name, wish.interval) for name in wish.symbols]
+    all_series = [library.find_series(connection, name, wish.interval) for name in wish.symbols]
     outlines: list[Outline] = []
     left = wish.limit
     for number, series in enumerate(all_series[first:], start=first):
@@ -195,7 +195,7 @@ def following_of(asked: Asked, extent: Extent) -> int | None:
     return extent.oldest_ms if asked.is_descending else extent.newest_ms + 1
 
 
-def _headers(outlines: Sequence[Outline], cursor: str | None) -> dict[str, str]:
+def _headers(outlines: Sequence[Outline], cursor: str | None, shape: Shape) -> dict[str, str]:
     gaps = [
         (outline.stretch.source.series.symbol, gap)
         for outline in outlines
@@ -205,7 +205,7 @@ def _headers(outlines: Sequence[Outline], cursor: str | None) -> dict[str, str]:
         "X-Klinecast-Complete": "false" if gaps else "true",
         "X-Klinecast-Completeness": str(_completeness(outlines)),
         "X-Klinecast-Gaps": orjson.dumps(
-            [_gap(symbol, gap, len(outlines) > 1) for symbol, gap in gaps[:_HEADER_GAPS]]
+            [_gap(symbol, gap, shape.names_symbol) for symbol, gap in gaps[:_HEADER_GAPS]]
         ).decode(),
     }
     if len(gaps) > _HEADER_GAPS:

@@ -31,11 +31,20 @@ _WHOLE_LAYOUT = json_layout(KLINE_FIELDS)
 
 
 class ClosedKlines(StoredKlines):
-    """The klines as they are stored, read from segments where there are any, ascending."""
+    """The klines as they are stored, read from segments where there are any, ascending.
 
-    def __init__(self, connection: Connection, series: Series, segments: Sequence[Segment]) -> None:
+    Without a connection only what segments hold can be read: see `holds`.
+    """
+
+    def __init__(
+        self, connection: Connection | None, series: Series, segments: Sequence[Segment]
+    ) -> None:
         super().__init__(connection, series)
         self._segments = list(segments)
+
+    def holds(self, span: Range) -> bool:
+        """Tell whether segments hold all of a span."""
+        return not subtract_ranges([span], [segment.month for segment in self._segments])
 
     def find_extent(self, asked: Asked, limit: int | None) -> Extent | None:
         """Return which klines answer a request for at most `limit`; `None` for no kline."""
@@ -107,7 +116,7 @@ class ClosedKlines(StoredKlines):
             for month, segment in held.items()
             if month.start_ms < span.end_ms and month.end_ms > span.start_ms
         ]
-        others = subtract_ranges([span], held)
+        others = subtract_ranges([span], list(held))
         parts: list[tuple[Range, Segment | None]] = [*inside, *((one, None) for one in others)]
         yield from sorted(parts, key=lambda part: part[0])
 

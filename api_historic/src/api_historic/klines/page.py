@@ -21,7 +21,7 @@ from api_historic.klines.answer import (
     outline_series,
     span_of_extent,
 )
-from api_historic.klines.coverage import Coverage, missing_of
+from api_historic.klines.coverage import Asked, Coverage, describe_coverage, missing_of
 from api_historic.klines.encoders import Stretch
 from api_historic.klines.freshness import is_known
 from api_historic.klines.layout import json_layout
@@ -30,7 +30,7 @@ from api_historic.klines.rows import Window, read_rows
 from api_historic.klines.scan import Extent
 from api_historic.klines.sources import StoredKlines
 from market.gaps import Range
-from market.store.symbols import Series, find_series
+from market.store.symbols import Series
 
 
 class Page(NamedTuple):
@@ -47,9 +47,12 @@ def read_page(library: Library, wish: Wish, limit: int, now_ms: int) -> Page:
         NotFound: the symbol is not known.
         StoreUnavailable: the database does not answer.
     """
+    asked = asked_of(wish, wish.position)
+    glanced = _read_at_a_glance(library, wish, asked, limit, now_ms)
+    if glanced is not None:
+        return glanced
     with library.store.read() as connection:
-        series = find_series(connection, wish.symbols[0], wish.interval)
-        asked = asked_of(wish, wish.position)
+        series = library.find_series(connection, wish.symbols[0], wish.interval)
         shelf = look_up(connection, library, series, wish, asked, limit, now_ms)
         if wish.as_of_ms is None and not wish.shape.iso and not shelf.segments:
             outline, chunks = _read_stored(connection, series, wish, shelf, limit, now_ms)
@@ -64,6 +67,38 @@ def read_page(library: Library, wish: Wish, limit: int, now_ms: int) -> Page:
             chunks = list(_iter_chunks(outline, wish))
     page = write_page(series, wish.shape.fields, chunks, outline.coverage, outline.following_ms)
     return Page(page, headers)
+
+
+def _read_at_a_glance(
+    library: Library, wish: Wish, asked: Asked, limit: int, now_ms: int
+) -> Page | None:
+    """Return the page from segments alone; `None` where they can't tell it, or miss klines."""
+    if wish.as_of_ms is not None or wish.shape.iso or wish.shape.is_descending:
+        return None
+    found = library.glance(wish.symbols[0], wish.interval, asked, limit, now_ms)
+    if found is None:
+        return None
+    from api_historic.klines.closed import ClosedKlines
+    from api_historic.klines.runs import find_run
+
+    series, shelf = found
+    run = find_run(shelf.segments, asked, limit)
+    if run is None:
+        return None
+    source = ClosedKlines(None, series, shelf.segments)
+    extent = Extent(run.oldest_ms, run.newest_ms, run.has_more)
+    span = span_of_extent(wish.interval, asked, extent, now_ms)
+    if not source.holds(span) or source.find_missing(span):
+        return None
+    coverage = describe_coverage(wish.interval, span, [], [])
+    stretch = Stretch(source, Range(run.oldest_ms, run.newest_ms + 1))
+    following_ms = following_of(asked, extent)
+    outline = Outline(stretch, span, coverage, shelf.stamps_of(span), following_ms)
+    headers = caching_headers(wish, [outline])
+    if is_known(headers.get("ETag", ""), wish.known):
+        return Page(None, headers)
+    chunks = list(_iter_chunks(outline, wish))
+    return Page(write_page(series, wish.shape.fields, chunks, coverage, following_ms), headers)
 
 
 def _iter_chunks(outline: Outline, wish: Wish) -> Iterator[bytes]:

@@ -49,9 +49,15 @@ class Source(Protocol):
 class StoredKlines:
     """The klines as they are stored."""
 
-    def __init__(self, connection: Connection, series: Series) -> None:
+    def __init__(self, connection: Connection | None, series: Series) -> None:
         self.series = series
-        self._connection = connection
+        self._given = connection
+
+    @property
+    def _connection(self) -> Connection:
+        if self._given is None:
+            raise ValueError("these klines were to be read without the database")
+        return self._given
 
     def find_extent(self, asked: Asked, limit: int | None) -> Extent | None:
         """Return which klines answer a request for at most `limit`; `None` for no kline."""

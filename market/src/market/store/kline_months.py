@@ -13,11 +13,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from market.gaps import Range
 from market.interval import DAY_MS, Interval
 from market.store import tables as t
+from market.store.glance import Glance
+from market.store.raw_rows import RawQuery
 from market.store.symbols import Series
 from market.store.upsert import upsert
 
@@ -94,17 +96,8 @@ def read_closed_months(
     A month is closed once a kline behind it is stored and the series has gone on for
     `SETTLING_MS` after its end. Months without a stamp never held a kline. One query.
     """
-    k, m = t.klines.c, t.kline_months.c
-    newest = (
-        select(func.max(k.open_time_ms))
-        .where(k.symbol_id == series.symbol_id, k.interval_id == series.interval.number)
-        .scalar_subquery()
-    )
-    query = (
-        select(m.month_ms, m.stamp, newest)
-        .where(m.symbol_id == series.symbol_id, m.interval_id == series.interval.number)
-        .order_by(m.month_ms)
-    )
+    m = t.kline_months.c
+    query = _months_and_newest(series.symbol_id, series.interval.number)
     if start_ms is not None:
         query = query.where(m.month_ms >= month_of(start_ms).start_ms)
     if end_ms is not None:
@@ -112,7 +105,37 @@ def read_closed_months(
     return _closed(series.interval, connection.execute(query).all())
 
 
-def _closed(interval: Interval, rows: Sequence[Row[Any, Any, Any]]) -> list[MonthStamp]:
+def glance_closed_months(
+    glance: Glance, series: Series, start_ms: int, end_ms: int
+) -> list[MonthStamp]:
+    """Return the closed months as `read_closed_months` does, as they are at this moment."""
+    rows = glance.read(
+        _GLANCE,
+        symbol=series.symbol_id,
+        interval=series.interval.number,
+        start=month_of(start_ms).start_ms,
+        end=end_ms,
+    )
+    return _closed(series.interval, [tuple(map(int, row)) for row in rows])
+
+
+def _months_and_newest(symbol: Any, interval: Any) -> Select[Any]:
+    k, m = t.klines.c, t.kline_months.c
+    of_it = (k.symbol_id == symbol, k.interval_id == interval)
+    newest = select(func.max(k.open_time_ms)).where(*of_it).scalar_subquery()
+    query = select(m.month_ms, m.stamp, newest).order_by(m.month_ms)
+    return query.where(m.symbol_id == symbol, m.interval_id == interval)
+
+
+_GLANCE = RawQuery(
+    _months_and_newest(bindparam("symbol"), bindparam("interval")).where(
+        t.kline_months.c.month_ms >= bindparam("start"),
+        t.kline_months.c.month_ms < bindparam("end"),
+    )
+)
+
+
+def _closed(interval: Interval, rows: Sequence[Sequence[Any]]) -> list[MonthStamp]:
     newest_ms = rows[0][2] if rows else None
     if newest_ms is None:
         return []

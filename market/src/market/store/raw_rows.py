@@ -34,13 +34,24 @@ class RawQuery:
         Closed before its end, the rest is read and thrown away: limit the statement. Raises
         `DBAPIError`, as SQLAlchemy's own reads do.
         """
-        name = connection.dialect.name
-        if name not in self._texts:
-            self._texts[name] = self._compiled(is_sqlite=name == "sqlite")
         if not connection.in_transaction():
             connection.begin()
-        iter_rows = _iter_sqlite if name == "sqlite" else _iter_mysql
-        return iter_rows(connection, self._texts[name], parameters)
+        driver = connection.connection.driver_connection
+        try:
+            yield from self.iter_driver(driver, connection.dialect.name, parameters)
+        except DBAPIError:
+            # Whether it can be used again is not worth finding out.
+            connection.invalidate()
+            raise
+
+    def iter_driver(
+        self, driver: Any, engine: str, parameters: Mapping[str, int]
+    ) -> Iterator[RawRow]:
+        """Yield the rows from a driver's own connection, as `iter_rows` does."""
+        if engine not in self._texts:
+            self._texts[engine] = self._compiled(is_sqlite=engine == "sqlite")
+        iter_rows = _iter_sqlite if engine == "sqlite" else _iter_mysql
+        return iter_rows(driver, self._texts[engine], parameters)
 
     def _compiled(self, *, is_sqlite: bool) -> str:
         if is_sqlite:
@@ -48,10 +59,7 @@ class RawQuery:
         return str(self._statement.compile(dialect=mysql_dialect(paramstyle="pyformat")))
 
 
-def _iter_sqlite(
-    connection: Connection, statement: str, parameters: Mapping[str, int]
-) -> Iterator[RawRow]:
-    driver: Any = connection.connection.driver_connection
+def _iter_sqlite(driver: Any, statement: str, parameters: Mapping[str, int]) -> Iterator[RawRow]:
     try:
         cursor = driver.execute(statement, parameters)
         try:
@@ -62,12 +70,9 @@ def _iter_sqlite(
         raise DBAPIError(statement, None, error) from error
 
 
-def _iter_mysql(
-    connection: Connection, statement: str, parameters: Mapping[str, int]
-) -> Iterator[RawRow]:
+def _iter_mysql(driver: Any, statement: str, parameters: Mapping[str, int]) -> Iterator[RawRow]:
     from mysql.connector import Error
 
-    driver: Any = connection.connection.driver_connection
     # Integers alone come in, so that nothing has to be quoted.
     text = statement % {name: int(value) for name, value in parameters.items()}
     try:
@@ -78,6 +83,4 @@ def _iter_mysql(
         finally:
             driver.free_result()
     except Error as error:
-        # Whether it can be used again is not worth finding out.
-        connection.invalidate()
         raise DBAPIError(text, None, error) from error
