@@ -26,11 +26,14 @@ class Service:
     clock: ExchangeClock
     demo: bool
     segments: Segments | None = None
+    streams: int = 8
     library: Library = field(init=False)
 
     def __post_init__(self) -> None:
         """Put the segments beside the store."""
-        object.__setattr__(self, "library", Library(self.store, self.segments))
+        object.__setattr__(
+            self, "library", Library(self.store, self.segments, streams=self.streams)
+        )
 
     def now_ms(self) -> int:
         """Return the exchange's time; without a measurement, this machine's UTC time.

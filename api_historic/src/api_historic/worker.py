@@ -25,7 +25,8 @@ def build_app(settings: HistorySettings) -> FastAPI:
     store = open_store(settings.store_url.get_secret_value(), pool_size=settings.threads)
     segments = _open_segments(settings, store)
     return create_app(
-        Service(store, ExchangeClock(), settings.demo, segments),
+        # The pool holds twice as many connections: long answers never take all of them.
+        Service(store, ExchangeClock(), settings.demo, segments, streams=settings.threads),
         WeighedTime(store, *settings.rest_urls).fetch_ms,
         web_dir=settings.web_dir,
         threads=settings.threads,

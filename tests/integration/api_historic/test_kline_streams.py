@@ -6,6 +6,7 @@ import gzip
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -226,23 +227,41 @@ def idle(store: Store) -> bool:
     return int(store.engine.pool.checkedout()) == 0  # type: ignore[attr-defined]
 
 
-def test_slow_reader_holds_little(client: httpx.Client, store: Store) -> None:
+@contextmanager
+def slow_readers(client: httpx.Client, count: int) -> Iterator[None]:
+    """Clients that ask for a long answer and take only its beginning."""
     where = urlsplit(str(client.base_url))
-    process = psutil.Process()
-    wires = []
-    before = process.memory_info().rss
-    for _ in range(4):
-        wire = socket.socket()
-        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        wire.connect((where.hostname, where.port or 80))
-        wire.sendall(f"GET {ALL}&format=ndjson HTTP/1.1\r\nHost: here\r\n\r\n".encode())
-        wire.recv(100)
-        wires.append(wire)
-    time.sleep(1)
+    with ExitStack() as wires:
+        for _ in range(count):
+            wire = wires.enter_context(socket.socket())
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            wire.connect((where.hostname, where.port or 80))
+            wire.sendall(f"GET {ALL}&format=ndjson HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+            wire.recv(100)
+        yield
 
-    # 50,000 objects are 17 MB each time; held are a few parts of what is read ahead.
-    assert process.memory_info().rss - before < 120 << 20
-    assert client.get("/v1/status").status_code == 200
-    for wire in wires:
-        wire.close()
+
+def test_slow_reader_holds_little(client: httpx.Client, store: Store) -> None:
+    process = psutil.Process()
+    with slow_readers(client, 4):
+        time.sleep(1)
     wait_until(lambda: idle(store), "every connection back")
+    before = process.memory_info().rss
+    with slow_readers(client, 4):
+        time.sleep(1)
+
+        # 50,000 objects are 17 MB each time; held are a few parts of what is read ahead.
+        assert process.memory_info().rss - before < 40 << 20
+        assert client.get("/v1/status").status_code == 200
+    wait_until(lambda: idle(store), "every connection back")
+
+
+def test_long_answers_leave_room_for_short_ones(client: httpx.Client, store: Store) -> None:
+    with slow_readers(client, 8):
+        refused = client.get(f"{ALL}&format=csv")
+
+        assert (refused.status_code, refused.json()["error"]) == (429, "TooManyRequests")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert client.get(f"{ALL}&limit=10").status_code == 200
+    wait_until(lambda: idle(store), "every connection back")
+    assert ask(client, symbol="BTCUSDT", format="csv").content.count(b"\n") == COUNT + 1

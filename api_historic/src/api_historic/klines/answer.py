@@ -74,9 +74,10 @@ def iter_answer(
 
     Raises:
         NotFound: a symbol is not known.
+        TooManyRequests: too many long answers are being sent.
         StoreUnavailable: the database does not answer.
     """
-    with library.store.read() as connection:
+    with library.streaming(), library.store.read() as connection:
         outlines, cursor = _outline_all(connection, library, wish, now_ms)
         caching = caching_headers(wish, outlines)
         if is_known(caching.get("ETag", ""), wish.known):

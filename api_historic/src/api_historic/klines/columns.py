@@ -71,7 +71,7 @@ def write_lines(table: Any, layout: Layout, *, iso: bool = False) -> bytes:
     parts.append(layout.end.encode() + layout.separator)
     joined = pc.binary_join_element_wise(*parts, b"")
     text = b"".join(_values_of(chunk) for chunk in _chunks(joined))
-    return text[: -len(layout.separator)]
+    return text.removesuffix(layout.separator)
 
 
 def _values_of(strings: Any) -> bytes | memoryview:

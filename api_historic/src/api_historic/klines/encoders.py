@@ -53,8 +53,7 @@ def _iter_text(form: Format, stretches: Sequence[Stretch], shape: Shape) -> Iter
             else ndjson_layout(shape.fields, symbol, iso=shape.iso)
         )
         lines = source.iter_lines(span, layout, iso=shape.iso, is_descending=shape.is_descending)
-        for some in lines:
-            yield some + b"\n"
+        yield from lines
 
 
 def _iter_tables(stretches: Sequence[Stretch], shape: Shape) -> Iterator[Any]:

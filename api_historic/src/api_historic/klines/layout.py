@@ -27,7 +27,7 @@ class Quoting(Enum):
 class Layout(NamedTuple):
     """The words before each value, and those that end the line.
 
-    Lines are joined by `separator`, none of which stands before the first or after the last.
+    Lines are joined by `separator`; where it is empty each line ends itself.
     """
 
     values: tuple[tuple[str, str], ...]
@@ -50,7 +50,7 @@ def ndjson_layout(fields: Sequence[str], symbol: str | None, *, iso: bool = Fals
     plain = _plain(iso)
     opening = "{" if symbol is None else f'{{"symbol":{orjson.dumps(symbol).decode()},'
     values = _joined(((f'"{field}":', field) for field in fields), opening, ",", plain)
-    return Layout(values, _quote(fields[-1], plain) + "}", b"\n", Quoting.JSON)
+    return Layout(values, _quote(fields[-1], plain) + "}\n", b"", Quoting.JSON)
 
 
 def csv_layout(fields: Sequence[str], symbol: str | None) -> Layout:
@@ -58,7 +58,7 @@ def csv_layout(fields: Sequence[str], symbol: str | None) -> Layout:
     opening = "" if symbol is None else '"{}",'.format(symbol.replace('"', '""'))
     every_is_plain = frozenset(fields)
     values = _joined((("", field) for field in fields), opening, ",", every_is_plain)
-    return Layout(values, "", b"\n", Quoting.CSV)
+    return Layout(values, "\n", b"", Quoting.CSV)
 
 
 def _plain(iso: bool) -> frozenset[str]:

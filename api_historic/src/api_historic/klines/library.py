@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
 
 from api_historic.klines.coverage import Asked
 from api_historic.klines.sources import StoredKlines
+from market.errors import TooManyRequests
 from market.gaps import Range
 from market.interval import Interval
 from market.store import Store
@@ -23,6 +27,10 @@ from market.store.symbols import Series, find_series
 
 if TYPE_CHECKING:
     from api_historic.segments import Segment, Segments
+
+
+#: When to ask again where every place for long answers is taken.
+STREAM_RETRY_S = 5
 
 
 class Shelf(NamedTuple):
@@ -49,8 +57,10 @@ class Library:
     Safe to share between threads.
     """
 
-    def __init__(self, store: Store, segments: Segments | None = None) -> None:
+    def __init__(self, store: Store, segments: Segments | None = None, *, streams: int = 8) -> None:
         self.store = store
+        self._streams = streams
+        self._free_streams = threading.BoundedSemaphore(streams)
         self._segments = segments
         self._glance = Glance(store)
         # Numbers never change, and a symbol whose klines were wanted stays one.
@@ -87,6 +97,24 @@ class Library:
         months = glance_closed_months(self._glance, series, span[0], span[1])
         shelf = self._fill(series, months)
         return (series, shelf) if shelf.segments else None
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Take one of the places for long answers: each holds a connection while it is taken.
+
+        Raises:
+            TooManyRequests: all are in use; short answers are given all the same.
+        """
+        if not self._free_streams.acquire(blocking=False):
+            raise TooManyRequests(
+                f"{self._streams} long answers are being sent already",
+                retry_after_s=STREAM_RETRY_S,
+                hint="Try again, or ask for pages: format=json, or a limit and the cursor.",
+            )
+        try:
+            yield
+        finally:
+            self._free_streams.release()
 
     def look_up(
         self, connection: Connection, series: Series, asked: Asked, limit: int | None, now_ms: int

@@ -30,8 +30,8 @@ from market.store.symbols import Series
 
 #: Binance's names of the times are the store's with their unit.
 _STORED_AS = {"open_time": "open_time_ms", "close_time": "close_time_ms"}
-#: Rows of one statement: a MB or two at once, and few enough to be thrown away quickly.
-CHUNK = 8_000
+#: Rows of one statement: about a MB at once, and few enough to be thrown away quickly.
+CHUNK = 5_000
 #: Before and after every time there is.
 FIRST_MS, LAST_MS = -(2**62), 2**62
 
