@@ -6,16 +6,21 @@ import os
 import sys
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from forecasting.command import (
+    AsJson,
+    Intervals,
+    Models,
+    Symbols,
+    read_settings,
+    read_training_settings,
+)
+from forecasting.score_commands import add_score_commands
 from market import log
 from market.command import run_command, stop_on_signals
-from market.settings import load_settings
-
-if TYPE_CHECKING:
-    from forecasting.settings import ModelSettings
 
 # numpy, scikit-learn and xgboost are imported inside the commands: `main` has to set the
 # number of threads and load the MySQL driver before any of them.
@@ -25,31 +30,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-Symbols = Annotated[
-    list[str] | None, typer.Option("--symbol", help="Symbol; repeats. Default: all followed.")
-]
-Intervals = Annotated[
-    list[str] | None, typer.Option("--interval", help="Interval; repeats. Default: all followed.")
-]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Model; repeats. Default: all.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout.")]
-
-
-def _read_settings() -> ModelSettings:
-    from forecasting.settings import ModelSettings
-
-    settings = load_settings(ModelSettings)
-    log.configure("models", level=settings.log_level)
-    return settings
-
-
-def _read_training_settings() -> ModelSettings:
-    # Serving reads trees as plain arrays: only what fits them looks for the device.
-    from forecasting.estimators.xgboost import check_device
-
-    settings = _read_settings()
-    check_device(settings.device)
-    return settings
 
 
 @app.command()
@@ -59,7 +39,7 @@ def serve() -> None:
     from forecasting.serve.app import create_app
     from market.serving import serve as serve_app
 
-    settings = _read_settings()
+    settings = read_settings()
     with opened_desk(settings, threading.Event()) as desk:
         api = create_app(
             desk,
@@ -81,7 +61,7 @@ def work(
     from forecasting.worker import Worker
     from market.health import serve_health
 
-    settings = _read_training_settings()
+    settings = read_training_settings()
     stop = stop_on_signals()
     with opened_desk(settings, stop) as desk:
         worker = Worker(desk, stop, settings.lease_s)
@@ -103,7 +83,7 @@ def train(symbol: Symbols = None, interval: Intervals = None, model: Models = No
     from forecasting.training import Order, run_training
 
     models = tuple(check_models(model))
-    settings = _read_training_settings()
+    settings = read_training_settings()
     with opened_desk(settings, threading.Event()) as desk:
         for name, one in followed_series(settings, symbol, interval):
 
@@ -111,33 +91,6 @@ def train(symbol: Symbols = None, interval: Intervals = None, model: Models = No
                 sys.stderr.write(f"{series} {progress:4.0%} {step}: {detail}\n")
 
             run_training(desk, Order(name, one, models), say, go_on)
-
-
-@app.command()
-def evaluate(
-    symbol: Symbols = None,
-    interval: Intervals = None,
-    model: Models = None,
-    as_json: AsJson = False,
-) -> None:
-    """Walk models forward over the stored history and print their score cards."""
-    from forecasting.desk import followed_series, opened_desk
-    from forecasting.evaluation import evaluate_dataset
-    from forecasting.registry import check_models
-    from forecasting.report import write_cards
-    from forecasting.training import fetch_dataset
-
-    models = check_models(model)
-    settings = _read_training_settings()
-    with opened_desk(settings, threading.Event()) as desk:
-        cards = [
-            card
-            for name, one in followed_series(settings, symbol, interval)
-            for card in evaluate_dataset(
-                fetch_dataset(desk, name, one), models, device=settings.device
-            )
-        ]
-    write_cards(cards, as_json=as_json)
 
 
 @app.command()
@@ -152,7 +105,7 @@ def forecast(
     from forecasting.report import write_forecasts
     from forecasting.serve.forecaster import Forecaster
 
-    settings = _read_settings()
+    settings = read_settings()
     with opened_desk(settings, threading.Event()) as desk:
         forecaster = Forecaster(desk)
         series = followed_series(settings, symbol, interval)
@@ -169,7 +122,7 @@ def list_published(
     from forecasting.report import write_models
     from forecasting.serve.catalogue import list_known_models, list_models
 
-    settings = _read_settings()
+    settings = read_settings()
     with opened_desk(settings, threading.Event()) as desk:
         listing = list_models if symbol else list_known_models
         page = listing(desk, followed_series(settings, symbol, interval))
@@ -184,7 +137,7 @@ def once() -> None:
     from forecasting.serve.scheduler import Scheduler
     from forecasting.worker import Worker
 
-    settings = _read_training_settings()
+    settings = read_training_settings()
     stop = stop_on_signals()
     with opened_desk(settings, stop) as desk:
         series = followed_series(settings)
@@ -194,6 +147,9 @@ def once() -> None:
             scheduler.run(stop)
             worker.run()
         scheduler.run(stop)
+
+
+add_score_commands(app)
 
 
 def main() -> None:

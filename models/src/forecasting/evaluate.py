@@ -44,7 +44,8 @@ class Walk(NamedTuple):
 class Rows(NamedTuple):
     """A model's forecasts, one row a cutoff, one column a scored step.
 
-    `quantiles`: (n, steps, 7) log-returns; `outcome`, `expected`: (n, steps).
+    `quantiles`: (n, steps, 7) log-returns; `outcome`, `expected`, `sigma`: (n, steps), the
+    last in any unit: of the constant random walk it is 1.
     """
 
     model: str
@@ -53,6 +54,7 @@ class Rows(NamedTuple):
     quantiles: NDArray[np.float64]
     outcome: Matrix
     expected: Matrix
+    sigma: Matrix
 
 
 class Baselines(NamedTuple):
@@ -128,6 +130,7 @@ def _build_rows(
         np.concatenate(parts),
         dataset.labels[span][:, columns],
         walk.expected[span][:, columns],
+        sigma[span],
     )
 
 
@@ -140,7 +143,7 @@ def score_rows(rows: Rows, baselines: Baselines, dataset: Dataset, version: str)
     measured = [
         (step, measure)
         for column, step in enumerate(rows.steps)
-        if (measure := _measure(rows, baselines, column)) is not None
+        if (measure := measure_step(rows, baselines, column)) is not None
     ]
     measures = [measure for _, measure in measured]
     ranges = holm([max(m["p_constant"], m["p_ewma"]) for m in measures])
@@ -166,11 +169,18 @@ def score_rows(rows: Rows, baselines: Baselines, dataset: Dataset, version: str)
     ]
 
 
-def _measure(rows: Rows, baselines: Baselines, column: int) -> dict[str, Any] | None:
-    step = rows.steps[column]
+def seen_cutoffs(rows: Rows, baselines: Baselines, column: int) -> NDArray[np.bool_]:
+    """Tell for each cutoff whether model and baselines forecast it, and its outcome came."""
     seen = np.isfinite(rows.outcome[:, column])
     for part in (rows, *baselines):
         seen &= np.isfinite(part.quantiles[:, column]).all(axis=1)
+    return seen
+
+
+def measure_step(rows: Rows, baselines: Baselines, column: int) -> dict[str, Any] | None:
+    """Return what a card says of one step, verdicts on ranges and point apart; `None` unseen."""
+    step = rows.steps[column]
+    seen = seen_cutoffs(rows, baselines, column)
     if not seen.any():
         return None
     outcome, quantiles = rows.outcome[seen, column], rows.quantiles[seen, column]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from forecasting.dataset import Dataset
 from forecasting.estimators.base import MIN_TRAINING_ROWS
 from forecasting.evaluate import Rows, Walk, baseline_rows, model_rows, score_rows, scored_span
 from forecasting.interruption import Checkpoint, go_on
+from forecasting.journal import Journal, build_journal
 from forecasting.predictors import Matrix
 from forecasting.recipe import SCORED_STEPS
 from forecasting.registry import BASELINE, Device, new_estimator
@@ -88,24 +90,27 @@ class Evaluation:
         return Walked(walk, rows, weights)
 
 
-def evaluate_dataset(
+def walk_journal(
     dataset: Dataset,
     models: Sequence[str],
     steps: tuple[int, ...] = SCORED_STEPS,
     device: Device = "cpu",
-) -> list[ScoreCard]:
-    """Return the cards of a walk-forward of models that are not published.
+) -> Journal:
+    """Return the journal of a walk-forward of models over all of a dataset's rows.
+
+    The two baselines are always in it, and the models named.
 
     Raises:
         Conflict: there are too few klines.
     """
-    evaluation = Evaluation(dataset, steps, device)
+    panel = dataset.panel
+    whole = replace(dataset, recipe=replace(dataset.recipe, evaluated=len(panel)))
+    evaluation = Evaluation(whole, steps, device)
     if not evaluation.is_possible:
-        panel = dataset.panel
         raise Conflict(
             f"{panel.symbol} {panel.interval} has {len(panel)} klines, too few to be evaluated",
             hint="Backfill more history, or wait for more klines to close.",
         )
-    walked = list(evaluation.iter_models(models, go_on))
-    wanted = [one for one in walked if one.walk.model in models]
-    return evaluation.score(wanted, {one.walk.model: "unpublished" for one in wanted})
+    rows = [one.rows for one in evaluation.iter_models(models, go_on) if one.walk.model in models]
+    baselines = baseline_rows(whole, evaluation.span, steps)
+    return build_journal(whole, evaluation.span, baselines, rows)

@@ -31,6 +31,8 @@ REGISTRY: dict[str, Entry] = {
 }
 #: The model that is always there, and serves until another one is proved better.
 BASELINE = "random_walk"
+#: The naive forecasts every evaluation holds beside the models; they are never published.
+YARDSTICKS = ("random_walk_constant", "random_walk_ewma")
 
 
 def check_models(models: list[str] | None) -> list[str]:

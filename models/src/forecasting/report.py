@@ -9,36 +9,62 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from market.forecast import Forecast, ForecastPage, ScoreCard, ScorePage
+from market.forecast import Forecast, ForecastPage
 
 if TYPE_CHECKING:
+    from forecasting.cards import Detail, EvaluationCard
     from forecasting.serve.shapes import ModelPage
 
 
-def write_cards(cards: Sequence[ScoreCard], *, as_json: bool) -> None:
-    """Print score cards: one object, or a table."""
-    if as_json:
-        sys.stdout.write(ScorePage(scores=list(cards)).model_dump_json() + "\n")
-        return
-    table = Table("series", "model", "step", "n", "ranges vs constant", "p", "vs EWMA", "p")
-    for name in ("in 80 %", "MAE/naive", "direction", "verdict"):
+def write_cards(cards: Sequence[EvaluationCard]) -> None:
+    """Print an evaluation's cards as a table."""
+    table = Table("series", "model", "step", "n", "ranges vs constant", "vs EWMA", "p")
+    for name in ("in 50 %", "in 80 %", "in 95 %", "worst 30 days", "MAE/naive", "direction"):
         table.add_column(name)
+    table.add_column("ranges")
     for card in cards:
+        worst = card.worst_30d_coverage_80
         table.add_row(
             f"{card.symbol} {card.interval}",
             card.model,
             str(card.step),
             str(card.n),
-            f"{card.skill_constant:+.2%}",
-            f"{card.p_constant:.2g}",
-            f"{card.skill_ewma:+.2%}",
-            f"{card.p_ewma:.2g}",
+            f"{card.skill_vs_random_walk:+.2%}",
+            f"{card.skill_vs_ewma:+.2%}",
+            f"{card.dm_p:.2g}",
+            f"{card.coverage_50:.1%}",
             f"{card.coverage_80:.1%}",
-            f"{card.mae_ratio:.4f}",
-            f"{card.direction_accuracy:.1%} {card.direction_verdict}",
+            f"{card.coverage_95:.1%}",
+            "-" if worst is None else f"{worst:.1%}",
+            f"{card.mae_ratio:.5f}",
+            card.direction_verdict,
             card.verdict,
         )
-    Console().print(table)
+    # Wide enough for every column where the output is a file.
+    console = Console()
+    (console if console.is_terminal else Console(width=180)).print(table)
+
+
+def write_details(details: Sequence[Detail]) -> None:
+    """Print what the cards have no place for, a line a regime."""
+    table = Table("series", "model", "step", "QLIKE", "Brier", "MASE", "skill vs constant, 95 %")
+    for name in ("vs EWMA, 95 %", "calm", "normal", "rough", "up", "down", "flat"):
+        table.add_column(name)
+    for one in details:
+        regimes = {regime.name: f"{regime.skill_vs_ewma:+.1%}" for regime in one.regimes}
+        table.add_row(
+            f"{one.symbol} {one.interval}",
+            one.model,
+            str(one.step),
+            "-" if one.qlike is None else f"{one.qlike:.3f}",
+            f"{one.brier:.4f}",
+            f"{one.mase:.4f}",
+            "{:+.1%} {:+.1%}".format(*one.skill_vs_random_walk_95),
+            "{:+.1%} {:+.1%}".format(*one.skill_vs_ewma_95),
+            *(regimes.get(n, "-") for n in ("calm", "normal", "rough", "up", "down", "flat")),
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=180)).print(table)
 
 
 def write_forecasts(forecasts: Sequence[Forecast], *, as_json: bool) -> None:

@@ -46,6 +46,17 @@ class KlineSource:
         )
         return build_panel(symbol, interval, table.columns.get("open_time", ()), table.columns)
 
+    def read_range(
+        self, symbol: str, interval: Interval, start_ms: int | None, end_ms: int | None
+    ) -> Panel:
+        """Read the closed klines opening in [start, end); `None` leaves a side open.
+
+        Raises:
+            DataError: there are none, or they can't be true.
+        """
+        table = self._client.kline_table(symbol, interval.value, start_ms, end_ms, fields=_FIELDS)
+        return build_panel(symbol, interval, table.columns.get("open_time", ()), table.columns)
+
     def read_states(self) -> dict[tuple[str, str], SeriesState]:
         """Return the state of every stored series by symbol and interval."""
         frame = self._client.symbols()

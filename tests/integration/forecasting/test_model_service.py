@@ -180,9 +180,39 @@ def test_commands_print_one_object(installation: Installation) -> None:
         assert done.returncode == 0, done.stderr
     assert len(orjson.loads(listed.stdout)["series"][0]["models"]) == 4
     assert orjson.loads(forecast.stdout)["forecasts"][0]["model"] == "random_walk"
-    cards = orjson.loads(scored.stdout)["scores"]
-    assert {card["model"] for card in cards} == {"ridge"}
-    assert [card["step"] for card in cards] == [1, 3, 6, 12, 24, 36, 50]
+    cards = orjson.loads(scored.stdout)["cards"]
+    models = ["random_walk_constant", "random_walk_ewma", "ridge"]
+    assert list(dict.fromkeys(card["model"] for card in cards)) == models
+    assert [card["step"] for card in cards] == [1, 3, 6, 12, 24, 36, 50] * 3
+
+
+def test_evaluate_scores_a_span_and_what_it_kept(installation: Installation) -> None:
+    url = installation.environment["KLINECAST_HISTORY_URL"]
+    folder = installation.folder / "rows"
+    span = ("--start", "2024-01-10", "--end", "2024-02-15", "--step", "1", "--step", "6")
+    series = ("--symbol", "BTCUSDT", "--interval", "1h", "--history-url", url)
+    line = (*series, *span, "--models", "random_walk,ridge", "--json")
+
+    scored = installation.run("evaluate", *line, "--keep", str(folder))
+    again = installation.run("evaluate", "--kept", str(folder / "BTCUSDT-1h.npz"), "--json")
+    detailed = installation.run(
+        "evaluate", "--kept", str(folder / "BTCUSDT-1h.npz"), "--json", "--details"
+    )
+
+    assert scored.returncode == 0, scored.stderr
+    assert again.stdout == scored.stdout
+    cards = orjson.loads(scored.stdout)["cards"]
+    assert set(cards[0]) == {
+        "symbol", "interval", "model", "step", "n", "n_effective", "pinball",
+        "skill_vs_random_walk", "skill_vs_ewma", "dm_p", "coverage_50", "coverage_80",
+        "coverage_95", "worst_30d_coverage_80", "mae_ratio", "verdict", "point_verdict",
+        "direction_verdict",
+    }  # fmt: skip
+    assert [(card["model"], card["step"]) for card in cards[4:]] == [
+        ("random_walk", 1), ("random_walk", 6), ("ridge", 1), ("ridge", 6),
+    ]  # fmt: skip
+    assert cards[4]["mae_ratio"] == 1.0
+    assert len(orjson.loads(detailed.stdout)["details"]) == len(cards)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +220,9 @@ def test_commands_print_one_object(installation: Installation) -> None:
     [
         (["forecast", "--interval", "7m"], "'7m'"),
         (["train", "--model", "oracle"], "'oracle'"),
+        (["evaluate", "--model", "oracle"], "'oracle'"),
+        (["evaluate", "--step", "51"], "1 to 50"),
+        (["evaluate", "--start", "yesterday"], "'yesterday'"),
     ],
 )
 def test_a_wrong_line_is_refused(installation: Installation, arguments, words) -> None:

@@ -19,7 +19,8 @@ def rows(model: str, width: float, *, centre: float = 0.0, expected: float = 0.0
     """Return rows of normal bands, `width` times as wide as the outcomes are spread."""
     quantiles = np.tile(centre + width * NORMAL, (COUNT, 2, 1))
     cutoffs = np.arange(COUNT) * 3_600_000
-    return Rows(model, STEPS, cutoffs, quantiles, OUTCOME, np.full((COUNT, 2), expected))
+    sigma = np.ones((COUNT, 2))
+    return Rows(model, STEPS, cutoffs, quantiles, OUTCOME, np.full((COUNT, 2), expected), sigma)
 
 
 def verdicts(model: Rows, constant: float, ewma: float) -> list[str]:
