@@ -24,6 +24,7 @@ from market.errors import (
     RetryableError,
     TooManyRequests,
     Unauthorized,
+    shown,
 )
 from market.health import Readiness, metrics_body, readiness_body
 from market.log import get_logger
@@ -53,8 +54,6 @@ _METRICS: dict[int | str, dict[str, Any]] = {
         "content": {"text/plain": {"schema": {"type": "string"}}},
     }
 }
-#: Characters of a refused value that its error repeats.
-_LONGEST_ECHO = 200
 
 
 def install_manners(app: FastAPI, readiness: Readiness) -> None:
@@ -131,13 +130,8 @@ def _answer_validation(_request: Request, error: Exception) -> Response:
     if problem["type"] == "missing":
         detail = f"{where} was not given"
     else:
-        detail = f"{where} was {_short(problem.get('input'))}; {message}"
+        detail = f"{where} was {shown(problem.get('input'))}; {message}"
     return error_response(422, "InvalidParameter", detail)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}..."
 
 
 def _answer_http(request: Request, error: Exception) -> Response:
@@ -150,7 +144,7 @@ def _answer_http(request: Request, error: Exception) -> Response:
     if error.status_code == 400:  # the framework's for a body it could not even decode
         return error_response(422, "InvalidParameter", "the body is not JSON in UTF-8")
     if detail == HTTPStatus(error.status_code).phrase:  # the framework's own word for it
-        where = f"at {_short(request.url.path)}"
+        where = f"at {shown(request.url.path)}"
         words = {404: f"there is nothing {where}", 405: f"{request.method} is not possible {where}"}
         detail = words.get(error.status_code, detail)
         hint = "GET /openapi.json lists what there is."

@@ -23,6 +23,15 @@
 A message says what failed, the value received, and what is valid or what to do.
 """
 
+#: Characters of a value that an error repeats.
+_LONGEST_ECHO = 200
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: whoever sent a megabyte knows how it goes on."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}..."
+
 
 class KlinecastError(Exception):
     """Base of all errors raised on purpose.
@@ -94,7 +103,7 @@ class InvalidParameter(FatalError):
     """
 
     def __init__(self, name: str, value: object, expected: str, *, hint: str = "") -> None:
-        super().__init__(f"{name} was {value!r}; expected {expected}", hint=hint)
+        super().__init__(f"{name} was {shown(value)}; expected {expected}", hint=hint)
         self.name = name
         self.value = value
         self.expected = expected

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, union
 
-from market.errors import NotFound
+from market.errors import NotFound, shown
 from market.interval import Interval
 from market.store import tables as t
 from market.store.engine import Store
@@ -118,7 +118,7 @@ def find_series(
     symbol_id = connection.execute(query).scalar_one_or_none()
     if symbol_id is None:
         raise NotFound(
-            f"symbol {symbol!r} is not known here",
+            f"symbol {shown(symbol)} is not known here",
             hint="GET /v1/symbols lists what is stored; add it to KLINECAST_SYMBOLS to follow it.",
         )
     return Series(symbol_id, symbol, interval, venue)
