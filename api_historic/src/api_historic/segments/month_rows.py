@@ -16,7 +16,7 @@ from market.store.raw_rows import RawQuery
 from market.store.symbols import Series
 
 #: Rows held at once.
-_PAGE = 20_000
+_PAGE = 10_000
 _K = t.klines.c
 _QUERY = RawQuery(
     select(_K.open_time_ms, *(_K[name] for name in KLINE_VALUES))
