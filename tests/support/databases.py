@@ -29,8 +29,8 @@ from support.servers import (
 )
 
 _STACK_SETTINGS = Path(__file__).parents[2] / "up" / "mysql" / "klinecast.cnf"
-_ACCOUNT = """
-CREATE USER 'market'@'%' IDENTIFIED BY 'market';
+ACCOUNT = """
+CREATE USER IF NOT EXISTS 'market'@'%' IDENTIFIED BY 'market';
 GRANT ALL ON *.* TO 'market'@'%' WITH GRANT OPTION;
 """
 
@@ -70,7 +70,8 @@ def _execute(url: str, statement: str) -> None:
         connection.close()
 
 
-def _is_up(url: str) -> bool:
+def can_connect(url: str) -> bool:
+    """Tell whether a server answers."""
     try:
         connect(url).close()
     except mysql.connector.Error:
@@ -80,14 +81,14 @@ def _is_up(url: str) -> bool:
 
 @contextmanager
 def _local_server(name: str, *, is_mariadb: bool) -> Iterator[str]:
-    program = _find(name, is_mariadb=is_mariadb)
+    program = find_server(name, is_mariadb=is_mariadb)
     folder = Path(tempfile.mkdtemp(prefix="klinecast-sql-"))
     try:
-        user = _give_away(folder)
+        user = give_away(folder)
         options = ["--no-defaults", f"--user={user}", f"--datadir={folder / 'data'}"]
-        _initialize(program, options, is_mariadb=is_mariadb)
+        initialize(program, options, is_mariadb=is_mariadb)
         script = folder / "account.sql"
-        script.write_text(_ACCOUNT)
+        script.write_text(ACCOUNT)
         port = free_port()
         command = [
             program,
@@ -105,7 +106,7 @@ def _local_server(name: str, *, is_mariadb: bool) -> Iterator[str]:
         log = folder / "server.log"
         with running(command, log) as process:
             try:
-                wait_until(lambda: _is_up(url), name, process=process, log=log)
+                wait_until(lambda: can_connect(url), name, process=process, log=log)
             except StartFailed as error:
                 raise NotHere(str(error)) from None
             yield url
@@ -113,7 +114,12 @@ def _local_server(name: str, *, is_mariadb: bool) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _find(name: str, *, is_mariadb: bool) -> str:
+def find_server(name: str, *, is_mariadb: bool) -> str:
+    """Return the path of a server's program.
+
+    Raises:
+        NotHere: it is not installed, or is the other one's under that name.
+    """
     program = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if program is None:
         raise NotHere(f"{name} is not installed")
@@ -123,7 +129,7 @@ def _find(name: str, *, is_mariadb: bool) -> str:
     return program
 
 
-def _give_away(folder: Path) -> str:
+def give_away(folder: Path) -> str:
     """Return the user the server runs as: never root, who gives the folder away."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name
@@ -145,7 +151,8 @@ def stack_options() -> list[str]:
     ]
 
 
-def _initialize(program: str, options: list[str], *, is_mariadb: bool) -> None:
+def initialize(program: str, options: list[str], *, is_mariadb: bool) -> None:
+    """Make a server's empty data folder."""
     command = [program, *options, "--initialize-insecure"]
     if is_mariadb:
         installer = shutil.which("mariadb-install-db")
@@ -164,7 +171,7 @@ def mysql_server() -> Iterator[str]:
         os.environ.get("KLINECAST_TEST_MYSQL_IMAGE", "mysql:8.4"),
         3306,
         "mysql://root:market@127.0.0.1:{port}/market",
-        _is_up,
+        can_connect,
         environment={"MYSQL_ROOT_PASSWORD": "market", "MYSQL_DATABASE": "market"},
         command=" ".join(stack_options()),
     )
@@ -189,7 +196,7 @@ def mariadb_server() -> Iterator[str]:
         os.environ.get("KLINECAST_TEST_MARIADB_IMAGE", "mariadb:11.4"),
         3306,
         "mysql://root:market@127.0.0.1:{port}/market",
-        _is_up,
+        can_connect,
         environment={"MARIADB_ROOT_PASSWORD": "market", "MARIADB_DATABASE": "market"},
         command="--local-infile=1",
     )

@@ -122,6 +122,23 @@ def test_connection_that_was_lost_is_made_again(store: Store, series: Series) ->
 
 
 @servers
+def test_connection_lost_within_a_view_is_one_sentence(store: Store, series: Series) -> None:
+    def lose() -> None:
+        with store.read() as connection:
+            number = connection.execute(text("SELECT CONNECTION_ID()")).scalar_one()
+            killer = connect(store.engine.url.set(drivername="mysql").render_as_string(False))
+            with killer.cursor() as cursor:
+                cursor.execute(f"KILL {number}")
+            killer.close()
+            time.sleep(0.1)
+
+    # The end of the view is all that meets the lost connection.
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        lose()
+    store.ping()
+
+
+@servers
 def test_lock_held_by_another_is_a_conflict_that_may_be_retried(
     store: Store, series: Series
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,8 +43,9 @@ def translated(url: URL) -> Iterator[None]:
     """Turn what a driver raises in the block into the project's errors, where they have one."""
     try:
         yield
-    except DBAPIError as error:
-        meant = _meaning(error, url.render_as_string(hide_password=True))
+    except _drivers_errors() as error:
+        said = error.orig if isinstance(error, DBAPIError) else error
+        meant = _meaning(said, url.render_as_string(hide_password=True))
         if meant is None:
             raise
         raise meant from error
@@ -52,11 +54,23 @@ def translated(url: URL) -> Iterator[None]:
         raise StoreUnavailable(f"every connection to the store at {where} is busy") from error
 
 
-def _meaning(error: DBAPIError, where: str) -> KlinecastError | None:
-    said = str(error.orig)
-    if isinstance(error.orig, sqlite3.Error):
+def _drivers_errors() -> tuple[type[Exception], ...]:
+    """Return SQLAlchemy's errors, and what MySQL's driver raises where those do not wrap it.
+
+    Of a connection that is lost, a rollback raises the C extension's own error, which the
+    driver itself does not know as one of its errors.
+    """
+    found = (("_mysql_connector", "MySQLInterfaceError"), ("mysql.connector.errors", "Error"))
+    modules = [(sys.modules.get(module), name) for module, name in found]
+    raw = (getattr(module, name) for module, name in modules if module is not None)
+    return (DBAPIError, *raw)
+
+
+def _meaning(error: BaseException | None, where: str) -> KlinecastError | None:
+    said = str(error)
+    if isinstance(error, sqlite3.Error):
         return _sqlite_meaning(said, where)
-    number = getattr(error.orig, "errno", 0)
+    number = getattr(error, "errno", 0)
     if number in _IN_THE_WAY or (number == _TIDB_OTHER and "retry limit" in said):
         return StoreConflict(f"another transaction was in the way in the store at {where}: {said}")
     if number in _AWAY or number in _AWAY_CLIENT or _GONE in said:
