@@ -18,7 +18,7 @@ from market.kline import Kline, exact_kline, is_irregular
 from market.store import tables as t
 from market.store.bulk import KlineRow, insert_if_new
 from market.store.engine import Store
-from market.store.kline_months import months_of, new_stamp, write_stamps
+from market.store.kline_months import month_of, months_of, new_stamp, write_stamps
 from market.store.klines import Source
 from market.store.outbox import announce, kline_key
 from market.store.symbols import Series
@@ -136,7 +136,9 @@ def _find_following(
     ]
     # Somebody else may have stored klines of one and not moved its watermark yet.
     newest = _read_newest(connection, following, lambda one: _slot(one, 0))
-    return [one for one in following if newest.get(_key(one), -1) < _slot(one, 0)]
+    return [
+        one for one in following if _key(one) not in newest or newest[_key(one)] < _slot(one, 0)
+    ]
 
 
 def _insert(connection: Connection, arrivals: Sequence[Arrival]) -> None:
@@ -160,6 +162,7 @@ def _begun_months(arrivals: Sequence[Arrival]) -> list[tuple[Series, int]]:
     return [
         (one.series, month_ms)
         for one in arrivals
+        if one.klines[-1].open_time_ms >= month_of(_slot_before(one)).end_ms
         for month_ms in months_of(kline.open_time_ms for kline in one.klines)
         if month_ms > _slot_before(one)
     ]

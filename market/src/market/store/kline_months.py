@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, func, select
@@ -36,6 +37,7 @@ class MonthStamp(NamedTuple):
     stamp: int
 
 
+@lru_cache(maxsize=1024)  # a thousand klines that close at once lie in one month
 def month_of(open_ms: int) -> Range:
     """Return the UTC month that a time lies in."""
     start_ms = Interval.MO1.floor(open_ms)
