@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -16,6 +17,7 @@ from market.store import Store
 from support.access import ACTOR, REQUIRED, bearer, make_token, make_user, sign_in
 from support.history_api import add_series, history_api, new_store
 from support.klines import START_MS, make_klines
+from support.processes import wait_until
 
 PATH = "/v1/stream?symbol=BTCUSDT&interval=1h"
 PATIENCE_S = 60.0
@@ -37,6 +39,14 @@ def api(store: Store) -> Iterator[str]:
 
 def socket_url(api: str) -> str:
     return api.replace("http", "ws", 1) + PATH
+
+
+def _listeners(api: str) -> int:
+    found = re.search(
+        r"^history_stream_listeners\S* (\S+)$", httpx.get(f"{api}/metrics").text, re.M
+    )
+    assert found is not None
+    return int(float(found[1]))
 
 
 def revoke(store: Store, token: Token) -> None:
@@ -63,6 +73,7 @@ def test_socket_ends_with_its_token(api: str, store: Store) -> None:
         with pytest.raises(ConnectionClosed) as closed:
             list(socket)
 
+    wait_until(lambda: _listeners(api) == 0, "the application to let go")
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "the token was revoked")
 
@@ -95,6 +106,7 @@ def test_event_stream_ends_with_its_token(api: str, store: Store) -> None:
         for _ in answer.iter_lines():
             pass  # until it ends
 
+    wait_until(lambda: _listeners(api) == 0, "the application to let go")
     assert httpx.get(f"{api}{PATH}", headers=bearer(token)).status_code == 401
 
 
