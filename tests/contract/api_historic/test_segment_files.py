@@ -8,10 +8,12 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -188,6 +190,19 @@ def test_processes_build_each_month_once(store: Store, series: Series, folder: P
 
     assert outcomes == {"built": 3, "present": 6}
     assert sum(check_segment(store, series, one) for one in find(store, folder, series)) == 2184
+
+
+def test_a_build_that_is_stopped_leaves_nothing(store: Store, series: Series, folder: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+
+    for taken in (False, True):
+        with ExitStack() as held:
+            if taken:  # another builder is at work
+                held.enter_context(SegmentFolder(folder, PLENTY).locked())
+            shared = SegmentFolder(folder, PLENTY)
+            assert build_month(store, shared, series, month_of(JANUARY), stop) is Outcome.STOPPED
+        assert [path.name for path in folder.iterdir()] == [".lock"]
 
 
 def test_a_killed_builder_leaves_no_lock_and_no_draft(

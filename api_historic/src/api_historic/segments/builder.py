@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import TypeVar
 
 import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +31,9 @@ _BYTES_A_KLINE = 360
 _PAUSE_S = 60.0
 
 
+_Page = TypeVar("_Page")
+
+
 class Outcome(StrEnum):
     """What became of a build."""
 
@@ -37,6 +42,17 @@ class Outcome(StrEnum):
     NOT_CLOSED = "not_closed"
     NO_ROOM = "no_room"
     STOPPED = "stopped"
+
+
+class _Stopped(Exception):
+    """Building was to end in the middle of a month."""
+
+
+def _until(pages: Iterable[_Page], stop: threading.Event | None) -> Iterator[_Page]:
+    for page in pages:
+        if stop is not None and stop.is_set():
+            raise _Stopped
+        yield page
 
 
 def build_month(
@@ -68,8 +84,10 @@ def build_month(
             draft = folder.draft_of(path)
             try:
                 with month_pages(connection, series, month) as pages:
-                    write_segment(draft, series, closed[0], pages)
+                    write_segment(draft, series, closed[0], _until(pages, stop))
                 folder.install(draft, path)
+            except _Stopped:
+                return Outcome.STOPPED
             finally:
                 folder.drop(draft)
     return Outcome.BUILT
@@ -99,7 +117,7 @@ class Builder:
             self._changed.notify()
 
     def close(self) -> None:
-        """Stop after the build that runs."""
+        """Stop; the build that runs is given up."""
         self._stop.set()
         with self._changed:
             self._changed.notify()
