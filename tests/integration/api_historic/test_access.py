@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ import pytest
 from binance.client import Client as BinanceClient
 from binance.exceptions import BinanceAPIException
 from fastapi import FastAPI, Response
-from fastapi.testclient import TestClient
 from starlette.routing import Route
 
 from api_historic.app import create_app
@@ -214,8 +214,14 @@ def test_what_one_was_let_in_for_is_not_for_shared_caches(store: Store) -> None:
         response.headers["Cache-Control"] = "public, max-age=60"
         response.headers["Vary"] = "Accept"
 
-    with TestClient(app) as client:
-        answer = client.get("/v1/closed", headers=bearer(make_token(store)))
+    headers = bearer(make_token(store))
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get("/v1/closed", headers=headers)
+
+    answer = asyncio.run(ask())
 
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "private, max-age=60"
