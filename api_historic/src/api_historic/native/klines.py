@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from api_historic.klines.answer import Wish, iter_answer
@@ -22,7 +22,8 @@ from api_historic.klines.page import Page, read_page, write_page
 from api_historic.klines.rows import Window, read_rows
 from api_historic.klines.sending import StreamedAnswer
 from api_historic.native.kline_parameters import KlinesQuery
-from api_historic.native.parameters import NewestKlinesQuery, only
+from api_historic.native.parameters import NewestKlinesQuery
+from api_historic.native.thin_route import ThinRoute
 from api_historic.responses import bytes_response
 from api_historic.service import Service
 from market.shapes import KlinePage
@@ -38,13 +39,12 @@ _FORMATS: dict[str, Any] = {
 
 def build_kline_router(service: Service) -> APIRouter:
     """Return the routes about klines."""
-    router = APIRouter(tags=["klines"])
+    router = APIRouter(tags=["klines"], route_class=ThinRoute)
 
     @router.get(
         "/v1/klines",
         response_model=KlinePage,
         responses={200: {"content": _FORMATS}},
-        dependencies=[Depends(only(KlinesQuery))],
     )
     def klines(request: Request, query: Annotated[KlinesQuery, Query()]) -> Response:
         """Return the klines opening in [start, end), and how complete that range is.
@@ -65,7 +65,6 @@ def build_kline_router(service: Service) -> APIRouter:
     @router.get(
         "/v1/klines/latest",
         response_model=KlinePage,
-        dependencies=[Depends(only(NewestKlinesQuery))],
     )
     def newest_klines(request: Request, query: Annotated[NewestKlinesQuery, Query()]) -> Response:
         """Return the newest klines, oldest first, and what is missing since the first."""
