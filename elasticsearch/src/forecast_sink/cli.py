@@ -11,11 +11,13 @@ import orjson
 import typer
 
 from forecast_sink import dead_letters, verification
+from forecast_sink.alerts import install_alerts
 from forecast_sink.cluster import open_cluster
-from forecast_sink.dashboards import build_dashboard, build_ndjson
+from forecast_sink.dashboards import Setting, build_dashboards, build_ndjson
 from forecast_sink.dashboards.structure import find_problems
+from forecast_sink.indices import FORECASTS
 from forecast_sink.installation import install_indices
-from forecast_sink.kibana import Kibana, check_available, import_objects
+from forecast_sink.kibana import Kibana, check_available, import_objects, set_default_view
 from forecast_sink.patience import Patience
 from forecast_sink.rebuilding import migrate_indices, rebuild_index
 from forecast_sink.service import run_relay
@@ -51,6 +53,9 @@ def install(
     demo: Annotated[
         bool | None, typer.Option("--demo/--no-demo", help="Default: KLINECAST_DEMO.")
     ] = None,
+    alerts: Annotated[
+        bool, typer.Option("--alerts", help="Create the alert rules in Kibana too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Install index templates, indices and, where a Kibana is named, the dashboards."""
@@ -59,6 +64,8 @@ def install(
     client = open_cluster(settings.elasticsearch_url.get_secret_value())
     kibana_url = kibana or (settings.kibana_url and settings.kibana_url.get_secret_value())
     target = Kibana.at(kibana_url) if kibana_url else None
+    if alerts and target is None:
+        raise InvalidParameter("--alerts", "no Kibana", "a Kibana, by --kibana URL")
     done = Patience(wait).call(lambda: install_indices(client))
     # Only to make an index of an older version anew is the store asked for.
     sink = load_settings(SinkSettings)
@@ -67,16 +74,22 @@ def install(
     )
     if target is not None:
         objects = build_ndjson(
-            build_dashboard(
-                demo=settings.demo if demo is None else demo,
-                symbol=settings.symbols.example,
-                interval=settings.intervals[0].value,
+            *build_dashboards(
+                Setting(
+                    demo=settings.demo if demo is None else demo,
+                    symbol=settings.symbols.example,
+                    interval=settings.intervals[0].value,
+                )
             )
         )
         patience = Patience(wait)
         patience.call(lambda: check_available(target))
         taken = patience.call(lambda: import_objects(target, objects))
         done["dashboards"] = f"{taken} saved objects imported"
+        known = patience.call(lambda: set_default_view(target, FORECASTS.alias))
+        done["default data view"] = FORECASTS.alias if known else "left: Kibana has no such request"
+        if alerts:
+            done["alert rules"] = install_alerts(target, patience)
     if as_json:
         _write(done)
     else:

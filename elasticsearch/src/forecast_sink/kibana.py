@@ -93,6 +93,44 @@ def import_objects(kibana: Kibana, ndjson: bytes) -> int:
     return wanted
 
 
+def set_default_view(kibana: Kibana, view: str) -> bool:
+    """Make a data view the default; return whether this Kibana knows the request.
+
+    Raises:
+        ServiceUnavailable: Kibana does not answer.
+        SettingsError: it refuses the user.
+        Conflict: it refuses the request.
+    """
+    body = {"data_view_id": view, "force": True}
+    answer = call_api(kibana, "POST", "/api/data_views/default", body)
+    if answer.status_code == 404:
+        return False
+    expect_done(kibana, answer, "the default data view")
+    return True
+
+
+def call_api(kibana: Kibana, method: str, path: str, body: Any) -> httpx.Response:
+    """Return Kibana's answer to a request with a JSON body, whatever its status.
+
+    Raises:
+        ServiceUnavailable: Kibana does not answer.
+    """
+    return _request(kibana, method, path, headers={"kbn-xsrf": "true"}, json=body)
+
+
+def expect_done(kibana: Kibana, answer: httpx.Response, what: str) -> None:
+    """Raise what a refusal means, as `set_default_view` tells."""
+    if answer.is_success:
+        return
+    message = first_line(_member(_body(answer), "message") or answer.text)
+    if answer.status_code in (401, 403):
+        raise SettingsError(_VARIABLE, kibana.address, f"a user who may set {what} ({message})")
+    said = f"Kibana at {kibana.address} answers HTTP {answer.status_code} to {what}: {message}"
+    if answer.status_code >= 500 or answer.status_code == 429:
+        raise ServiceUnavailable(said)
+    raise Conflict(said)
+
+
 def _request(kibana: Kibana, method: str, path: str, **more: Any) -> httpx.Response:
     url = kibana.address + path
     try:

@@ -17,7 +17,8 @@ import httpx
 import pytest
 from elasticsearch import Elasticsearch
 
-from forecast_sink.dashboards import build_dashboard, build_ndjson
+from forecast_sink.dashboards import Setting, build_dashboards, build_ndjson
+from forecast_sink.dashboards.setting import MARKET
 from forecast_sink.kibana import Kibana, check_available, import_objects
 from market.errors import Conflict, KlinecastError, ServiceUnavailable, SettingsError
 from support.ports import free_port
@@ -25,7 +26,7 @@ from support.processes import running, wait_until
 from support.recording_server import RecordingServer, Request, recording
 from support.sink import run_sink
 
-NDJSON = build_ndjson(build_dashboard(demo=False))
+NDJSON = build_ndjson(*build_dashboards(Setting()))
 OBJECTS = len(NDJSON.splitlines())
 IMPORT = "POST /api/saved_objects/_import"
 
@@ -139,7 +140,8 @@ def test_install_imports_into_kibana_again_and_again(
     assert (first.returncode, second.returncode) == (0, 0)
     assert json.loads(second.stdout)["dashboards"] == f"{OBJECTS} saved objects imported"
     found = httpx.get(f"{kibana_stub}/api/saved_objects/_find", params={"type": "dashboard"}).json()
-    (dashboard,) = found["saved_objects"]
+    assert len(found["saved_objects"]) == 5
+    dashboard = next(one for one in found["saved_objects"] if one["id"] == MARKET)
     assert dashboard["attributes"]["timeFrom"].startswith("2024-06")
     assert "ETHUSDT" in dashboard["attributes"]["controlGroupInput"]["panelsJSON"]
 

@@ -1,4 +1,4 @@
-"""The dashboard's saved objects: what is committed, and whether Kibana could show it."""
+"""The dashboards' saved objects: what is committed, and whether Kibana could show it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 import pytest
 
-from forecast_sink.dashboards import build_dashboard, build_ndjson
+from forecast_sink.dashboards import Setting, build_dashboards, build_ndjson
+from forecast_sink.dashboards.filters import Filter, join_kql
+from forecast_sink.dashboards.setting import MARKET, TITLES
 from forecast_sink.dashboards.structure import find_problems
 from market.errors import DataError
 
 COMMITTED = Path(__file__).parents[3] / "elasticsearch/kibana/klinecast.ndjson"
-NDJSON = build_ndjson(build_dashboard(demo=False))
+NDJSON = build_ndjson(*build_dashboards(Setting()))
 
 
 def test_committed_file_is_what_the_generator_writes() -> None:
@@ -25,23 +27,58 @@ def test_committed_file_is_what_the_generator_writes() -> None:
 
 @pytest.mark.parametrize("demo", [False, True])
 def test_saved_objects_are_sound(demo: bool) -> None:
-    assert find_problems(build_ndjson(build_dashboard(demo=demo))) == []
+    assert find_problems(build_ndjson(*build_dashboards(Setting(demo=demo)))) == []
 
 
-def dashboard_of(ndjson: bytes) -> Any:
+def dashboard_of(ndjson: bytes, identity: str = MARKET) -> Any:
     objects = [orjson.loads(line) for line in ndjson.splitlines()]
-    return next(item for item in objects if item["type"] == "dashboard")["attributes"]
+    return next(item for item in objects if item["id"] == identity)["attributes"]
 
 
 def test_dashboard_reaches_into_the_future() -> None:
     attributes = dashboard_of(NDJSON)
 
     assert (attributes["timeFrom"], attributes["timeTo"]) == ("now-7d", "now+3d")
+    assert all(dashboard_of(NDJSON, one)["timeTo"].startswith("now+") for one in TITLES)
     assert attributes["timeRestore"] is True
 
 
-def test_demo_dashboard_says_so_and_shows_the_samples_time() -> None:
-    attributes = dashboard_of(build_ndjson(build_dashboard(demo=True)))
+@pytest.mark.parametrize("identity", TITLES)
+def test_every_dashboard_links_to_all_and_advises_nobody(identity: str) -> None:
+    attributes = dashboard_of(NDJSON, identity)
+    panels = orjson.loads(attributes["panelsJSON"])
+
+    (links,) = [panel for panel in panels if panel["type"] == "links"]
+    named = [link["id"] for link in links["embeddableConfig"]["attributes"]["links"]]
+    assert named == list(TITLES)
+    assert "not financial advice" in attributes["panelsJSON"]
+    assert "Not financial advice" in attributes["description"]
+
+
+@pytest.mark.parametrize(
+    ("one", "kql", "query"),
+    [
+        (Filter("actual"), "actual: *", {"exists": {"field": "actual"}}),
+        (Filter("step", (1,)), "step: 1", {"terms": {"step": [1]}}),
+        (Filter("demo", (True,)), "demo: true", {"terms": {"demo": [True]}}),
+        (
+            Filter("action", ("BUY", 'S"LL')),
+            'action: ("BUY" or "S\\"LL")',
+            {"terms": {"action": ["BUY", 'S"LL']}},
+        ),
+    ],
+)
+def test_filter_says_the_same_in_both_languages(
+    one: Filter, kql: str, query: dict[str, Any]
+) -> None:
+    assert (one.kql, one.query) == (kql, query)
+    assert join_kql([one, Filter("x")]) == f"{kql} and x: *"
+
+
+@pytest.mark.parametrize("identity", TITLES)
+def test_demo_dashboard_says_so_and_shows_the_samples_time(identity: str) -> None:
+    demo = build_ndjson(*build_dashboards(Setting(demo=True)))
+    attributes = dashboard_of(demo, identity)
 
     assert "DEMO" in attributes["title"]
     assert "DEMO" in attributes["panelsJSON"]
@@ -49,7 +86,7 @@ def test_demo_dashboard_says_so_and_shows_the_samples_time() -> None:
 
 
 def test_dashboard_opens_on_the_series_it_was_built_for() -> None:
-    ndjson = build_ndjson(build_dashboard(demo=False, symbol="ETHUSDT", interval="1d"))
+    ndjson = build_ndjson(*build_dashboards(Setting(symbol="ETHUSDT", interval="1d")))
 
     controls = orjson.loads(dashboard_of(ndjson)["controlGroupInput"]["panelsJSON"])
 
@@ -61,7 +98,7 @@ def damage_panels(change: Callable[[list[Any]], None]) -> bytes:
     """Return the file with the dashboard's panels changed."""
     objects = [orjson.loads(line) for line in NDJSON.splitlines()]
     for item in objects:
-        if item["type"] == "dashboard":
+        if item["id"] == MARKET:
             panels = orjson.loads(item["attributes"]["panelsJSON"])
             change(panels)
             item["attributes"]["panelsJSON"] = orjson.dumps(panels).decode()
@@ -103,6 +140,11 @@ def average_a_date(panels: list[Any]) -> None:
     columns["column-0-0"]["operationType"] = "average"
 
 
+def forget_links(panels: list[Any]) -> None:
+    panel = next(panel for panel in panels if panel["type"] == "links")
+    panel["embeddableConfig"]["attributes"]["links"][0]["destinationRefName"] = "nowhere"
+
+
 def query_in_vega(panels: list[Any]) -> None:
     panel = next(panel for panel in panels if panel["panelIndex"] == "price-band")
     params = panel["embeddableConfig"]["savedVis"]["params"]
@@ -121,6 +163,7 @@ def query_in_vega(panels: list[Any]) -> None:
         (forget_column, "column-0-0 is no column of layer layer-0"),
         (reorder, "buckets have to come before numbers"),
         (average_a_date, "average of a date"),
+        (forget_links, "its link Market and forecast is not referenced"),
         (query_in_vega, "beside the context"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from forecast_sink.dashboards import build_dashboard, build_ndjson
+from forecast_sink.dashboards import Setting, build_dashboards, build_ndjson
 
-sys.stdout.buffer.write(build_ndjson(build_dashboard(demo="--demo" in sys.argv[1:])))
+setting = Setting(demo="--demo" in sys.argv[1:])
+sys.stdout.buffer.write(build_ndjson(*build_dashboards(setting)))

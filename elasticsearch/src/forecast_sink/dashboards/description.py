@@ -6,8 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from forecast_sink.dashboards.filters import Filter
+
 Operation = Literal[
-    "date_histogram", "average", "sum", "max", "min", "count", "last_value", "unique_count"
+    "date_histogram",
+    "terms",
+    "average",
+    "sum",
+    "max",
+    "min",
+    "count",
+    "last_value",
+    "unique_count",
+    "cumulative_sum",
+    "static_value",
 ]
 
 
@@ -31,6 +43,7 @@ class Column:
     Attributes:
         source: the field; `None` where documents are counted.
         sort_field: for `last_value`, the time by which the last is meant.
+        percent: shown as one.
     """
 
     label: str
@@ -39,15 +52,42 @@ class Column:
     color: str = ""
     decimals: int | None = None
     sort_field: str = ""
+    percent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A bucket for each of a field's values, by the value itself."""
+
+    field: str
+    label: str
+    size: int = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Columns over one data view; a chart's `x` is a date histogram."""
+    """Columns over one data view.
+
+    Attributes:
+        x: the time of a chart's date histogram; without it the last of `terms` is its axis.
+        terms: what lines are split by, or the rows of a table.
+        interval: of the date histogram; `auto` follows the range.
+    """
 
     view: DataView
     columns: tuple[Column, ...]
     x: str = ""
+    terms: tuple[Terms, ...] = ()
+    interval: Literal["auto", "1h", "1d"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A line across a chart at a value."""
+
+    label: str
+    value: float
+    color: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +102,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Lines or bars over time, one or more layers."""
+    """Lines or bars, one or more layers, all of them with the same filters."""
 
     identity: str
     title: str
     place: Place
     kind: Literal["line", "bar"]
     layers: tuple[Layer, ...]
+    filters: tuple[Filter, ...] = ()
+    levels: tuple[Level, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +121,40 @@ class Figure:
     title: str
     place: Place
     layer: Layer
+    filters: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Numbers for each of the layer's terms; `opens` is the dashboard a click leads to."""
+
+    identity: str
+    title: str
+    place: Place
+    layer: Layer
+    filters: tuple[Filter, ...] = ()
+    opens: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """One number by time (the layer's x) and by its only terms."""
+
+    identity: str
+    title: str
+    place: Place
+    layer: Layer
+    filters: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """A bar of links to dashboards, each an (identity, label)."""
+
+    identity: str
+    title: str
+    place: Place
+    targets: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +167,7 @@ class Listing:
     view: DataView
     columns: tuple[str, ...]
     sort: tuple[tuple[str, Literal["asc", "desc"]], ...]
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +190,8 @@ class Drawing:
     specification: Mapping[str, Any]
 
 
-Panel = Chart | Figure | Listing | Text | Drawing
+Lens = Chart | Figure | Table | HeatMap
+Panel = Lens | Listing | Text | Drawing | Links
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,28 +7,25 @@ from forecast_sink.dashboards.description import (
     Column,
     Control,
     Dashboard,
-    DataView,
     Drawing,
     Figure,
     Layer,
     Listing,
     Place,
-    Text,
 )
 from forecast_sink.dashboards.price_band import build_price_band
-from forecast_sink.indices import FORECASTS, KLINES
-
-FORECAST_VIEW = DataView(
-    FORECASTS.alias, "Klinecast forecasts", "target_time", FORECASTS.properties
+from forecast_sink.dashboards.setting import (
+    BLUE,
+    FORECAST_VIEW,
+    INK,
+    KLINE_VIEW,
+    MARKET,
+    PALE,
+    Setting,
 )
-KLINE_VIEW = DataView(KLINES.alias, "Klinecast klines", "open_time", KLINES.properties)
 
-#: The simulator's sample is served from 2024-06-18 and ends on 2024-06-25.
-_DEMO_RANGE = ("2024-06-13T00:00:00.000Z", "2024-06-28T00:00:00.000Z")
 #: Fifty hourly steps reach a little beyond two days.
 _LIVE_RANGE = ("now-7d", "now+3d")
-
-_INK, _BLUE, _PALE = "#343741", "#6092C0", "#A8BFDA"
 
 _TEXT = """\
 **How to read this.** Candles are what traded. The blue bands are where the model expects the \
@@ -38,30 +35,19 @@ they show the newest forecast made *before* each kline, from now on the latest f
 leaves only forecasts made that many klines ahead.
 
 A verdict of `skill` means that a test on past data was passed; `none` and `coin_flip` mean it was \
-not, and then the bands are honest about risk but the middle line says nothing.
-
-**Research only. This is not financial advice.**"""
-
-_DEMO_TEXT = """\
-**DEMO** - recorded klines of June 2024, replayed by the simulator at 60 times their pace. \
-Nothing here is the market of today.
-
-"""
+not, and then the bands are honest about risk but the middle line says nothing."""
 
 
-def build_dashboard(*, demo: bool, symbol: str = "BTCUSDT", interval: str = "1h") -> Dashboard:
-    """Return the dashboard; `symbol` and `interval` are selected when it is opened."""
-    start, end = _DEMO_RANGE if demo else _LIVE_RANGE
-    return Dashboard(
-        identity="klinecast-market-and-forecast",
-        title="Klinecast - market and forecast" + (" (DEMO)" if demo else ""),
-        description="Klines, the forecast bands and the latest forecasts. Not financial advice.",
-        start=start,
-        end=end,
+def build_market(setting: Setting) -> Dashboard:
+    """Return the dashboard; the setting's series is selected when it is opened."""
+    return setting.dashboard(
+        identity=MARKET,
+        description="Klines, the forecast bands and the latest forecasts.",
+        live_range=_LIVE_RANGE,
         views=(FORECAST_VIEW, KLINE_VIEW),
         controls=(
-            Control("symbol", "Symbol", KLINE_VIEW, (symbol,), single=True),
-            Control("interval", "Interval", KLINE_VIEW, (interval,), single=True),
+            Control("symbol", "Symbol", KLINE_VIEW, (setting.symbol,), single=True),
+            Control("interval", "Interval", KLINE_VIEW, (setting.interval,), single=True),
             Control("model", "Model", FORECAST_VIEW),
             Control("step", "Horizon (klines ahead)", FORECAST_VIEW, single=True),
         ),
@@ -70,18 +56,13 @@ def build_dashboard(*, demo: bool, symbol: str = "BTCUSDT", interval: str = "1h"
             Drawing(
                 "price-band",
                 "Price and forecast bands (50, 80, 95 %)",
-                Place(0, 5, 48, 20),
+                Place(0, 7, 48, 20),
                 build_price_band(),
             ),
             _actual_and_forecast(),
             _volume(),
             _latest(),
-            Text(
-                "reading",
-                "How to read this",
-                Place(36, 37, 12, 16),
-                (_DEMO_TEXT if demo else "") + _TEXT,
-            ),
+            setting.reading(Place(36, 39, 12, 16), _TEXT),
         ),
     )
 
@@ -92,24 +73,24 @@ def _figures() -> tuple[Figure, ...]:
 
     return (
         Figure(
-            "last-close", "Last close", Place(0, 0, 12, 5), Layer(KLINE_VIEW, (close("Close"),))
+            "last-close", "Last close", Place(0, 2, 12, 5), Layer(KLINE_VIEW, (close("Close"),))
         ),
         Figure(
             "newest-kline",
             "Newest kline closed at",
-            Place(12, 0, 12, 5),
+            Place(12, 2, 12, 5),
             Layer(KLINE_VIEW, (Column("Closed at", "max", "close_time"),)),
         ),
         Figure(
             "newest-forecast",
             "Newest forecast made at",
-            Place(24, 0, 12, 5),
+            Place(24, 2, 12, 5),
             Layer(FORECAST_VIEW, (Column("Made at", "max", "made_at"),)),
         ),
         Figure(
             "forecasts",
             "Forecast steps in this range",
-            Place(36, 0, 12, 5),
+            Place(36, 2, 12, 5),
             Layer(FORECAST_VIEW, (Column("Steps", "count"),)),
         ),
     )
@@ -122,16 +103,16 @@ def _actual_and_forecast() -> Chart:
     return Chart(
         "actual-and-forecast",
         "Close, median and 80 % band (mean of the forecasts selected above)",
-        Place(0, 25, 28, 12),
+        Place(0, 27, 28, 12),
         "line",
         (
-            Layer(KLINE_VIEW, (Column("Close", "average", "close", _INK),), x="close_time"),
+            Layer(KLINE_VIEW, (Column("Close", "average", "close", INK),), x="close_time"),
             Layer(
                 FORECAST_VIEW,
                 (
-                    quantile("10 %", "q10", _PALE),
-                    quantile("Median", "q50", _BLUE),
-                    quantile("90 %", "q90", _PALE),
+                    quantile("10 %", "q10", PALE),
+                    quantile("Median", "q50", BLUE),
+                    quantile("90 %", "q90", PALE),
                 ),
                 x="target_time",
             ),
@@ -143,9 +124,9 @@ def _volume() -> Chart:
     return Chart(
         "volume",
         "Volume (base currency)",
-        Place(28, 25, 20, 12),
+        Place(28, 27, 20, 12),
         "bar",
-        (Layer(KLINE_VIEW, (Column("Volume", "sum", "volume", _PALE),), x="open_time"),),
+        (Layer(KLINE_VIEW, (Column("Volume", "sum", "volume", PALE),), x="open_time"),),
     )
 
 
@@ -153,7 +134,7 @@ def _latest() -> Listing:
     return Listing(
         "klinecast-latest-forecasts",
         "Latest forecasts",
-        Place(0, 37, 36, 16),
+        Place(0, 39, 36, 16),
         FORECAST_VIEW,
         (
             "symbol",

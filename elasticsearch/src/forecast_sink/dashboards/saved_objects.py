@@ -10,18 +10,9 @@ from typing import Any
 
 import orjson
 
-from forecast_sink.dashboards.description import (
-    Chart,
-    Control,
-    Dashboard,
-    DataView,
-    Drawing,
-    Figure,
-    Listing,
-    Panel,
-    Text,
-)
-from forecast_sink.dashboards.lens import build_lens
+from forecast_sink.dashboards.description import Control, Dashboard, DataView, Listing
+from forecast_sink.dashboards.filters import join_kql
+from forecast_sink.dashboards.panels import NO_QUERY, as_text, build_panel, reference
 
 Json = dict[str, Any]
 
@@ -33,8 +24,6 @@ STAMPS = {
     "dashboard": "10.2.0",
 }
 TAG = "klinecast"
-_NO_QUERY: Json = {"query": {"query": "", "language": "kuery"}, "filter": []}
-_NO_DRILLDOWNS: Json = {"dynamicActions": {"events": []}}
 
 
 def build_ndjson(*dashboards: Dashboard) -> bytes:
@@ -68,17 +57,8 @@ def _object(kind: str, identity: str, attributes: Json, references: list[Json]) 
     }
 
 
-def _reference(kind: str, identity: str, name: str) -> Json:
-    return {"type": kind, "id": identity, "name": name}
-
-
 def _tag_reference() -> Json:
-    return _reference("tag", TAG, f"tag-ref-{TAG}")
-
-
-def _text(value: object) -> str:
-    """Return JSON as the text that Kibana keeps most attributes in."""
-    return orjson.dumps(value).decode()
+    return reference("tag", TAG, f"tag-ref-{TAG}")
 
 
 def _tag() -> Json:
@@ -99,7 +79,7 @@ def _data_view(view: DataView) -> Json:
         "allowNoIndex": True,
         "fields": "[]",
         "fieldAttrs": "{}",
-        "fieldFormatMap": _text(formats),
+        "fieldFormatMap": as_text(formats),
         "runtimeFieldMap": "{}",
         "sourceFilters": "[]",
         "typeMeta": "{}",
@@ -108,7 +88,8 @@ def _data_view(view: DataView) -> Json:
 
 
 def _search(listing: Listing) -> Json:
-    reference = "kibanaSavedObjectMeta.searchSourceJSON.index"
+    name = "kibanaSavedObjectMeta.searchSourceJSON.index"
+    query = {"query": join_kql(listing.filters), "language": "kuery"}
     attributes = {
         "title": f"Klinecast - {listing.title.lower()}",
         "description": "",
@@ -118,19 +99,19 @@ def _search(listing: Listing) -> Json:
         "hideChart": True,
         "isTextBasedQuery": False,
         "kibanaSavedObjectMeta": {
-            "searchSourceJSON": _text({**_NO_QUERY, "indexRefName": reference})
+            "searchSourceJSON": as_text({"query": query, "filter": [], "indexRefName": name})
         },
     }
-    references = [_reference("index-pattern", listing.view.alias, reference), _tag_reference()]
+    references = [reference("index-pattern", listing.view.alias, name), _tag_reference()]
     return _object("search", listing.identity, attributes, references)
 
 
 def _dashboard(dashboard: Dashboard) -> Json:
-    panels = [_panel(panel) for panel in dashboard.panels]
-    references = [reference for _, own in panels for reference in own]
+    panels = [build_panel(panel) for panel in dashboard.panels]
+    references = [one for _, own in panels for one in own]
     for control in dashboard.controls:
         name = f"controlGroup_{_control_id(control)}:optionsListDataView"
-        references.append(_reference("index-pattern", control.view.alias, name))
+        references.append(reference("index-pattern", control.view.alias, name))
     attributes = {
         "title": dashboard.title,
         "description": dashboard.description,
@@ -139,7 +120,7 @@ def _dashboard(dashboard: Dashboard) -> Json:
         "timeFrom": dashboard.start,
         "timeTo": dashboard.end,
         "refreshInterval": {"pause": False, "value": 30_000},
-        "optionsJSON": _text(
+        "optionsJSON": as_text(
             {
                 "useMargins": True,
                 "syncColors": False,
@@ -148,66 +129,11 @@ def _dashboard(dashboard: Dashboard) -> Json:
                 "hidePanelTitles": False,
             }
         ),
-        "panelsJSON": _text([panel for panel, _ in panels]),
+        "panelsJSON": as_text([panel for panel, _ in panels]),
         "controlGroupInput": _controls(dashboard.controls),
-        "kibanaSavedObjectMeta": {"searchSourceJSON": _text(_NO_QUERY)},
+        "kibanaSavedObjectMeta": {"searchSourceJSON": as_text(NO_QUERY)},
     }
     return _object("dashboard", dashboard.identity, attributes, [*references, _tag_reference()])
-
-
-def _panel(panel: Panel) -> tuple[Json, list[Json]]:
-    """Return the panel, and its references as the dashboard repeats them."""
-    place = panel.place
-    grid = {"x": place.x, "y": place.y, "w": place.width, "h": place.height, "i": panel.identity}
-    common = {"panelIndex": panel.identity, "gridData": grid}
-    if isinstance(panel, Chart | Figure):
-        attributes = build_lens(panel)
-        references = [
-            {**reference, "name": f"{panel.identity}:{reference['name']}"}
-            for reference in attributes["references"]
-        ]
-        config = {
-            "title": panel.title,
-            "attributes": attributes,
-            "enhancements": _NO_DRILLDOWNS,
-        }
-        return {"type": "lens", **common, "embeddableConfig": config}, references
-    if isinstance(panel, Listing):
-        name = f"panel_{panel.identity}"
-        config = {"title": panel.title, "enhancements": _NO_DRILLDOWNS}
-        reference = _reference("search", panel.identity, f"{panel.identity}:{name}")
-        shape = {"type": "search", **common, "panelRefName": name, "embeddableConfig": config}
-        return shape, [reference]
-    return {
-        "type": "visualization",
-        **common,
-        "embeddableConfig": {
-            "title": panel.title,
-            "savedVis": _visualization(panel),
-            "enhancements": _NO_DRILLDOWNS,
-        },
-    }, []
-
-
-def _visualization(panel: Text | Drawing) -> Json:
-    if isinstance(panel, Text):
-        kind = "markdown"
-        parameters: Json = {
-            "markdown": panel.markdown,
-            "fontSize": 12,
-            "openLinksInNewTab": False,
-        }
-    else:
-        kind, parameters = "vega", {"spec": _text(panel.specification)}
-    return {
-        "id": "",
-        "title": panel.title,
-        "description": "",
-        "type": kind,
-        "params": parameters,
-        "uiState": {},
-        "data": {"aggs": [], "searchSource": _NO_QUERY},
-    }
 
 
 def _control_id(control: Control) -> str:
@@ -220,8 +146,8 @@ def _controls(controls: tuple[Control, ...]) -> Json:
         "controlStyle": "oneLine",
         "chainingSystem": "HIERARCHICAL",
         "showApplySelections": False,
-        "ignoreParentSettingsJSON": _text({f"ignore{name}": False for name in ignored}),
-        "panelsJSON": _text(
+        "ignoreParentSettingsJSON": as_text({f"ignore{name}": False for name in ignored}),
+        "panelsJSON": as_text(
             {
                 _control_id(control): {
                     "type": "optionsListControl",

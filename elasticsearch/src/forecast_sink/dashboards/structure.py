@@ -19,7 +19,7 @@ from market.errors import DataError
 Json = dict[str, Any]
 
 _GRID_WIDTH = 48
-_PANEL_TYPES = frozenset({"lens", "search", "visualization"})
+_PANEL_TYPES = frozenset({"lens", "search", "visualization", "links"})
 #: Operation -> is it a bucket, its scale, the field it needs.
 _NUMBER, _ANY, _DATE = ("number",), ("number", "date", "string", "boolean"), ("date",)
 _OPERATIONS: dict[str, tuple[bool, str, tuple[str, ...]]] = {
@@ -32,7 +32,13 @@ _OPERATIONS: dict[str, tuple[bool, str, tuple[str, ...]]] = {
     "count": (False, "ratio", _NUMBER),
     "unique_count": (False, "ratio", _NUMBER),
     "last_value": (False, "ratio", _ANY),
+    "cumulative_sum": (False, "ratio", _NUMBER),
+    "static_value": (False, "ratio", _NUMBER),
 }
+_ACCESSORS = (
+    *("xAccessor", "yAccessor", "valueAccessor", "splitAccessor"),
+    *("metricAccessor", "secondaryMetricAccessor"),
+)
 
 
 def find_problems(ndjson: bytes) -> list[str]:
@@ -129,8 +135,21 @@ def _panel(panel: Json, references: dict[str, Json]) -> Iterator[str]:
         yield f"its search {panel['panelRefName']} is not referenced"
     if kind == "lens":
         yield from _lens(config["attributes"], identity, references)
+        yield from _drilldowns(config["enhancements"], identity, references)
+    if kind == "links":
+        for link in config["attributes"]["links"]:
+            if f"{identity}:{link['destinationRefName']}" not in references:
+                yield f"its link {link['label']} is not referenced"
     if kind == "visualization" and config["savedVis"]["type"] == "vega":
         yield from _vega(orjson.loads(config["savedVis"]["params"]["spec"]))
+
+
+def _drilldowns(enhancements: Json, identity: str, references: dict[str, Json]) -> Iterator[str]:
+    for event in enhancements["dynamicActions"]["events"]:
+        factory = event["action"]["factoryId"]
+        name = f"{identity}:drilldown:{factory}:{event['eventId']}:dashboardId"
+        if name not in references:
+            yield f"its drill-down {event['eventId']} is not referenced"
 
 
 def _lens(attributes: Json, identity: str, references: dict[str, Json]) -> Iterator[str]:
@@ -155,6 +174,9 @@ def _layer(layer: Json) -> Iterator[str]:
     if buckets != sorted(buckets, reverse=True):
         yield "buckets have to come before numbers in columnOrder"
     for name, column in columns.items():
+        for part in column.get("references", []):
+            if part not in columns:
+                yield f"column {name} is made from {part}, which is no column"
         bucketed, scale, types = _OPERATIONS.get(column["operationType"], (None, None, ()))
         if bucketed is None:
             yield f"column {name}: operation {column['operationType']} is not one we use"
@@ -170,8 +192,9 @@ def _accessors(visualization: Json, layers: Json) -> Iterator[str]:
         yield f"the chart draws {[part['layerId'] for part in parts]} of layers {sorted(layers)}"
         return
     for part in parts:
-        used = [part.get("xAccessor"), part.get("metricAccessor"), *part.get("accessors", [])]
+        used = [part.get(name) for name in _ACCESSORS] + part.get("accessors", [])
         used += [config["forAccessor"] for config in part.get("yConfig", [])]
+        used += [column["columnId"] for column in part.get("columns", [])]
         for accessor in used:
             if accessor is not None and accessor not in layers[part["layerId"]]["columns"]:
                 yield f"{accessor} is no column of layer {part['layerId']}"

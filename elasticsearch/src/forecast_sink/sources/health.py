@@ -18,7 +18,6 @@ from market.interval import MINUTE_MS, Interval
 from market.store import Store
 from market.store import tables as t
 from market.store.klines import read_newest_open
-from market.store.outbox import outbox_depth
 from market.store.symbols import Series, find_series, read_bounds, read_watermark
 from market.times import format_time
 
@@ -100,7 +99,7 @@ def _count_open_gaps(connection: Connection, series: Series) -> int:
 
 def _service(connection: Connection, name: str, now_ms: int) -> dict[str, Any]:
     if name == "sink":
-        waiting, oldest_ms, dead = outbox_depth(connection)
+        waiting, oldest_ms, dead = _measure_outbox(connection)
         lag_s = 0.0 if oldest_ms is None else max(now_ms - oldest_ms, 0) / 1000
         body: dict[str, Any] = {"waiting": waiting, "dead_letters": dead, "outbox_lag": lag_s}
         is_late = dead > 0
@@ -116,6 +115,15 @@ def _service(connection: Connection, name: str, now_ms: int) -> dict[str, Any]:
         detail = f"newest batch fetched at {format_time(newest)}" if newest else "no batch yet"
     state = "attention" if is_late else "ok"
     return {**body, "service": name, "detail": detail, "is_late": int(is_late), "state": state}
+
+
+def _measure_outbox(connection: Connection) -> tuple[int, int | None, int]:
+    """Return how many wait, since when, and how many are dead, this look at health aside."""
+    o = t.outbox.c
+    others = select(func.count(), func.min(o.changed_at_ms)).where(o.index != HEALTH.name)
+    waiting, oldest_ms = connection.execute(others).one()
+    dead = connection.execute(select(func.count()).select_from(t.dead_letters)).scalar_one()
+    return int(waiting), oldest_ms, int(dead)
 
 
 def _count_jobs(connection: Connection, now_ms: int) -> tuple[int, int]:
