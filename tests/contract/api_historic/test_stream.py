@@ -259,7 +259,6 @@ def test_who_missed_too_much_is_told_to_read(store: Store, api: str) -> None:
     [
         ("symbol=NONE", 404, "symbol 'NONE' is not known here"),
         ("symbol=", 422, "symbol was ''"),
-        ("symbol=BTCUSDT,BTCUSDT", 422, "symbol was 'BTCUSDT,BTCUSDT'"),
         ("interval=7m", 422, "interval was '7m'"),
         ("kinds=trades", 422, "kinds was 'trades'; expected klines, forecasts, or both"),
         ("after=yesterday", 422, "after was 'yesterday'; expected the id of an event"),

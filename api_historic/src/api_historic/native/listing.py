@@ -10,6 +10,7 @@ from market.errors import InvalidParameter, NotFound
 
 #: Names in one parameter.
 MAX_NAMES = 1_024
+_PART = f"[A-Za-z0-9._-]{{1,{MAX_NAME}}}"
 
 
 def names(
@@ -18,24 +19,26 @@ def names(
     upper: bool = True,
     convert: Callable[[str], Any] = str,
     most: int = MAX_NAMES,
+    part: str = _PART,
 ) -> Checked:
-    """Return the check of different names separated by commas; `convert` may refuse one."""
-    expected = f"1 to {most} different names of at most {MAX_NAME} characters, between commas"
+    """Return the check of names separated by commas, repeated ones counted once.
+
+    `convert` may refuse one; `part` is what `/openapi.json` says of each.
+    """
+    expected = f"1 to {most} names of at most {MAX_NAME} characters, separated by commas"
 
     def read(value: Any) -> tuple[Any, ...] | None:
         if value is None:
             return None
         # FastAPI collects what may be several values in a list.
         text = value if isinstance(value, str) else ",".join(value)
-        parts = [part.strip() for part in text.split(",", most)]
+        parts = [one.strip() for one in text.split(",", most)]
         if upper:
-            parts = [part.upper() for part in parts]
-        wrong = any(not 0 < len(part) <= MAX_NAME for part in parts)
-        if wrong or len(set(parts)) != len(parts) or len(parts) > most:
-            raise InvalidParameter(parameter, text[:200], expected)
-        return tuple(convert(part) for part in parts)
+            parts = [one.upper() for one in parts]
+        if len(parts) > most or any(not 0 < len(one) <= MAX_NAME for one in parts):
+            raise InvalidParameter(parameter, text, expected)
+        return tuple(convert(one) for one in dict.fromkeys(parts))
 
-    part = f"[^,]{{1,{MAX_NAME}}}"
     return Checked(read, schema={"type": "string", "pattern": f"^{part}(,{part}){{0,{most - 1}}}$"})
 
 

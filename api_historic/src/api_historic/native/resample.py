@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from sqlalchemy import Connection
 
 from api_historic.cursor import Position, write_cursor
 from api_historic.native.parameters import (
+    Checked,
     Chosen,
     PagedQuery,
     SymbolQuery,
@@ -42,13 +43,29 @@ MAX_SOURCE_SLOTS = 2_000_000
 
 DAY = Length.parse("1d")
 
-_Zone = Annotated[int, BeforeValidator(lambda value: parse_zone_ms(str(value)))]
+_Name = Checked(
+    lambda text: Length.parse(str(text)).name,
+    schema={
+        "type": "string",
+        "pattern": "^([1-9][0-9]{0,6}s|[1-9][0-9]{0,4}m|[1-9][0-9]{0,2}h"
+        "|([1-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9])d"
+        "|([1-9]|[1-4][0-9]|5[0-2])w|([1-9]|1[0-2])M)$",
+    },
+)
+_Zone = Checked(
+    lambda value: parse_zone_ms(str(value)),
+    schema={
+        "type": "string",
+        "pattern": "^([+]?([0-9]|1[0-3])(:[0-5][0-9])?|-([0-9]|1[01])(:[0-5][0-9])?)$",
+        "example": "8",
+    },
+)
 
 
 class ResampleQuery(PagedQuery, SymbolQuery):
     """The parameters of `GET /v1/resample`."""
 
-    interval: Annotated[str, BeforeValidator(lambda text: Length.parse(str(text)).name)] = Field(
+    interval: Annotated[str, _Name] = Field(
         description="One of Binance's sixteen, or any whole number of s, m, h, d, w or M up to"
         " a year: 10m, 45m, 2d, 3M. Slots are counted from 1970-01-01T00:00Z, those of weeks"
         " from Monday 1970-01-05; the answer states an `anchor_ms`.",
@@ -65,10 +82,10 @@ class ResampleQuery(PagedQuery, SymbolQuery):
     end: Annotated[int | None, moment("end")] = Field(
         None, description="Slots open before this time. Default: up to the running one."
     )
-    timeZone: _Zone = Field(
-        0,
+    timeZone: Annotated[int, _Zone] = Field(
+        "0",
+        validate_default=True,
         description="Slots begin at this zone's midnight: +8, -03:30. As Binance's `timeZone`.",
-        json_schema_extra={"type": "string", "default": "0"},
     )
     limit: Annotated[int, integer("limit", 1, MAX_SLOTS)] = Field(
         1_000, description="How many slots a page looks at, at most."

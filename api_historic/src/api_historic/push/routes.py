@@ -34,6 +34,7 @@ STALLED_S = 30.0
 _TRY_AGAIN = 1013
 _GOING_AWAY = 1001
 MOST_SYMBOLS = 1_024
+_INTERVAL = f"({'|'.join(interval.value for interval in Interval)})"
 
 
 def _kind(text: str) -> str:
@@ -50,14 +51,16 @@ class StreamQuery(Parameters):
     )
     interval: Annotated[
         tuple[Interval, ...] | None,
-        names("interval", upper=False, convert=Interval.parse, most=len(Interval)),
+        names("interval", upper=False, convert=Interval.parse, most=len(Interval), part=_INTERVAL),
     ] = Field(None, description="Only these, separated by commas. Default: every interval.")
-    kinds: Annotated[tuple[str, ...], names("kinds", upper=False, convert=_kind, most=2)] = Field(
-        KINDS, description="`klines`, `forecasts`, or both."
-    )
+    kinds: Annotated[
+        tuple[str, ...],
+        names("kinds", upper=False, convert=_kind, most=len(KINDS), part=f"({'|'.join(KINDS)})"),
+    ] = Field(",".join(KINDS), validate_default=True, description="`klines`, `forecasts`, or both.")
     after: str | None = Field(
         None,
         max_length=LONGEST_ID,
+        json_schema_extra={"example": "4711.88"},
         description="The id of the last event received: what came behind it is told first."
         " Server-sent events' `Last-Event-ID` header does the same, and goes before.",
     )
