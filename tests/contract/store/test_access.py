@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import Connection
 
 from market.access.audit import Actor, read_audit
 from market.access.gate import verify_token
@@ -45,6 +46,7 @@ from market.access.users import (
 from market.errors import Conflict, InvalidParameter, NotFound, TooManyRequests, Unauthorized
 from market.store import Store
 from market.store import access_tables as t
+from market.store.tables import metadata
 from support.stores import count
 
 ME = Actor("test", "here")
@@ -54,7 +56,7 @@ SESSION = SessionLimits(idle_s=60, life_s=600)
 
 
 def new_token(store: Store, wish: TokenWish = WISH, user: str | None = None) -> Token:
-    def work(connection):  # type: ignore[no-untyped-def]
+    def work(connection: Connection) -> Token:
         owner = None if user is None else read_user(connection, user).id
         return create_token(connection, wish, ME, user_id=owner)
 
@@ -73,7 +75,7 @@ def refusal_of(store: Store, token: Token) -> str:
 
 def shift(store: Store, table: str, column: str, by_ms: int) -> None:
     """Move the times of a column, as if so much time had passed."""
-    it = t.metadata.tables[table]
+    it = metadata.tables[table]
     with store.begin() as connection:
         connection.execute(it.update().values({column: it.c[column] + by_ms}))
 
