@@ -196,7 +196,7 @@ class Follower:
         try:
             for arrived_ms, closed in spool.read():
                 known = list(self._known(closed))
-                self._begin({series for series, _ in known})
+                self._begin(series for series, _ in known)
                 self._expect(self._parts.tails.write(known, arrived_ms))
                 frames += 1
         except DataError as error:
@@ -209,7 +209,7 @@ class Follower:
     def _begin(self, series: Iterable[Series]) -> None:
         # A reconnect while the store was away made them unknown: only few of their klines
         # would be held, and the rest be lost with the spool.
-        for one in sorted(series):
+        for one in dict.fromkeys(series):
             if self._parts.tails.next_ms(one) is None:
                 self._expect(self._parts.tails.begin(one, self._parts.catch_up.find_end(one)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from market.errors import DataError
@@ -35,7 +35,7 @@ def recover(store: Store, tails: Tails, folder: Path, series: Sequence[Series]) 
                     for symbol, interval, kline in closed
                     if (symbol, interval) in by_name
                 ]
-                _begin(store, tails, {one for one, _ in known})
+                _begin(store, tails, (one for one, _ in known))
                 tails.write(known, arrived_ms)
                 frames += 1
         except DataError as error:
@@ -44,8 +44,8 @@ def recover(store: Store, tails: Tails, folder: Path, series: Sequence[Series]) 
         spool.clear()
 
 
-def _begin(store: Store, tails: Tails, series: set[Series]) -> None:
-    unknown = sorted(one for one in series if tails.next_ms(one) is None)
+def _begin(store: Store, tails: Tails, series: Iterable[Series]) -> None:
+    unknown = [one for one in dict.fromkeys(series) if tails.next_ms(one) is None]
     with store.read() as connection:
         for one in unknown:
             newest_ms = read_newest_open(connection, one)
