@@ -1,136 +1,204 @@
-"""How fast pages of klines leave the API, beside the ordinary way in the same run.
+"""How fast klines leave the API, beside the raw driver read and the ordinary way.
 
-The baseline is FastAPI as most people write it: rows as dictionaries, each checked by a
-pydantic model, encoded by the framework. Both answer over real sockets from one store.
+All in one run, on MySQL, over real sockets; the API is a process of its own. Nothing is
+asserted of the clock: the printed figures are read by people, with the load beside them.
 """
 
 from __future__ import annotations
 
-import socket
-import statistics
-import sys
-import threading
-import time
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
-import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
-from pydantic import BaseModel
-from sqlalchemy import select
 
-from market.interval import MINUTE_MS, Interval
+from api_historic.segments.builder import build_month
+from api_historic.segments.folder import SegmentFolder
+from market.interval import DAY_MS, MINUTE_MS
 from market.store import Store
-from market.store import tables as t
-from support.history_api import add_series, history_api, new_store
-from support.klines import START_MS, make_klines
+from market.store.kline_months import iter_months, month_of
+from market.store.symbols import Series
+from support.databases import fresh_database
+from support.history_api import new_store
+from support.history_process import serving
+from support.kline_benchmark import (
+    FIRST_MS,
+    Line,
+    PeakMemory,
+    Wire,
+    fill,
+    median,
+    naive_api,
+    read_raw,
+    show,
+    swarm,
+    timed,
+)
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3_600)]
 
-ROWS = 50_000
+ROWS = 5_000_000
+LONG = 1_000_000
 PAGE = 1_000
-ROUNDS = 40
+ROUNDS = 5
+SERIES = "symbol=BTCUSDT&interval=1m"
+#: More than all segments take.
+SEGMENTS_MB = "8192"
 
 
-class NaiveKline(BaseModel):
-    """A kline as an ordinary response model."""
+class World(NamedTuple):
+    """The store, its URL, and the folder its segments are in."""
 
-    open_time_ms: int
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
-    close_time_ms: int
-    quote_asset_volume: str
-    number_of_trades: int
-    taker_buy_base_asset_volume: str
-    taker_buy_quote_asset_volume: str
+    store: Store
+    url: str
+    series: Series
+    segments: Path
 
 
-def naive_app(store: Store) -> FastAPI:
-    app = FastAPI()
-    names = list(NaiveKline.model_fields)
-
-    @app.get("/klines")
-    def klines(start: int, limit: int) -> list[NaiveKline]:
-        query = (
-            select(t.klines)
-            .where(t.klines.c.open_time_ms >= start)
-            .order_by(t.klines.c.open_time_ms)
-            .limit(limit)
-        )
-        with store.read() as connection:
-            rows = connection.execute(query).mappings().all()
-        texts = [name for name in names if not name.endswith("_ms") and "number" not in name]
-        return [
-            NaiveKline(**{**{n: row[n] for n in names}, **{n: str(row[n]) for n in texts}})
-            for row in rows
-        ]
-
-    return app
+@pytest.fixture(scope="module")
+def world(mysql_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Five million minutes on MySQL, and the segments of all their closed months."""
+    with fresh_database(mysql_server) as url:
+        store = new_store(url)
+        series = fill(store, ROWS)
+        folder = tmp_path_factory.mktemp("segments")
+        keeper = SegmentFolder(folder, int(SEGMENTS_MB) << 20)
+        for month_ms in iter_months(FIRST_MS, FIRST_MS + ROWS * MINUTE_MS - 40 * DAY_MS):
+            build_month(store, keeper, series, month_of(month_ms))
+        yield World(store, url, series, folder)
+        store.close()
 
 
-@contextmanager
-def naive_api(store: Store) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(naive_app(store), log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+@pytest.fixture
+def api(world: World, tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """The API without segments, one worker: its address and process."""
+    environment = {"KLINECAST_STORE_URL": world.url, "HISTORY_SEGMENTS_MB": "0"}
+    with serving(tmp_path / "log", **environment) as (url, process):
+        yield url, process.pid
 
 
-def measure(client: httpx.Client, path: str) -> list[float]:
-    """Return the seconds of each of `ROUNDS` requests for different pages."""
-    seconds = []
-    for number in range(ROUNDS + 5):
-        start_ms = START_MS + number * PAGE * MINUTE_MS
-        before = time.perf_counter()
-        response = client.get(path.format(start_ms))
-        response.raise_for_status()
-        seconds.append(time.perf_counter() - before)
-    return seconds[5:]
+@pytest.fixture(params=["1"])
+def closed_api(
+    world: World, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[str, int]]:
+    """The API with the segments of every closed month: its address and process."""
+    with serving(
+        tmp_path / "log",
+        KLINECAST_STORE_URL=world.url,
+        HISTORY_SEGMENTS_DIR=str(world.segments),
+        HISTORY_SEGMENTS_MB=SEGMENTS_MB,
+        HISTORY_WORKERS=request.param,
+    ) as (url, process):
+        yield url, process.pid
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "mysql"])
-def test_pages_of_klines(
-    engine: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+def page_start(number: int) -> int:
+    return FIRST_MS + number * PAGE * MINUTE_MS
+
+
+def pages(wire: Wire, path: str, rounds: int = 200) -> list[float]:
+    """Return the seconds of pages, each of other klines."""
+    numbers = iter(range(rounds + 1))
+    return timed(lambda: wire.get(path.format(page_start(next(numbers)))), rounds)
+
+
+def test_pages_of_1000(
+    world: World, api: tuple[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = new_store(request.getfixturevalue(f"{engine}_url"))
-    add_series(store, "BTCUSDT", Interval.M1, make_klines(Interval.M1, ROWS))
-    query = f"symbol=BTCUSDT&interval=1m&limit={PAGE}"
-    plain = {"Accept-Encoding": "identity"}
-    results: dict[str, list[float]] = {}
-    with (
-        naive_api(store) as naive_url,
-        history_api(store, START_MS + ROWS * MINUTE_MS) as url,
-        httpx.Client(headers=plain) as client,
+    raw = median(timed(lambda: read_raw(world.url, FIRST_MS, PAGE), 30))
+    with naive_api(world.store) as naive_url:
+        wire = Wire(naive_url)
+        baseline = median(pages(wire, f"/klines?limit={PAGE}&start={{}}", 30))
+        wire.close()
+    wire = Wire(api[0])
+    for path in (
+        f"/api/v3/klines?{SERIES}&limit={PAGE}&startTime={{}}",
+        f"/v1/klines?{SERIES}&limit={PAGE}&start={{}}",
     ):
-        results["baseline"] = measure(client, naive_url + f"/klines?start={{}}&limit={PAGE}")
-        results["/api/v3/klines"] = measure(client, url + f"/api/v3/klines?{query}&startTime={{}}")
-        results["/v1/klines"] = measure(client, url + f"/v1/klines?{query}&start={{}}")
-        before = time.perf_counter()
-        whole = client.get(f"{url}/v1/klines?symbol=BTCUSDT&interval=1m&limit={ROWS}")
-        whole_s = time.perf_counter() - before
+        p50 = median(pages(wire, path))
+        line = Line(path.partition("?")[0], PAGE / p50, PAGE / raw, PAGE / baseline)
+        show(capsys, f"{line}; p50 {p50 * 1e3:.2f} ms, baseline {baseline * 1e3:.1f} ms")
+    wire.close()
 
-    baseline = statistics.median(results["baseline"])
-    lines = [
-        f"{engine} {name}: p50 {statistics.median(times) * 1e3:.1f} ms,"
-        f" {PAGE / statistics.median(times):,.0f} klines/s,"
-        f" {baseline / statistics.median(times):.1f}x the baseline (n={len(times)})"
-        for name, times in results.items()
-    ]
-    lines.append(f"{engine} one answer of {ROWS:,}: {ROWS / whole_s:,.0f} klines/s (n=1)")
-    with capsys.disabled():
-        sys.stdout.write("\n" + "\n".join(lines) + "\n")
-    assert len(whole.json()["klines"]) == ROWS
-    assert baseline > statistics.median(results["/api/v3/klines"])
+
+def long_range(wire: Wire, query: str, rows: int) -> float:
+    """Return how many klines a second a long answer has."""
+    return rows / median(timed(lambda: wire.get(f"/v1/klines?{SERIES}&{query}"), ROUNDS))
+
+
+def long_pages(wire: Wire, rows: int) -> float:
+    """Return how many klines a second JSON pages of 100,000 have."""
+
+    def read() -> None:
+        for start in range(FIRST_MS, FIRST_MS + rows * MINUTE_MS, 100_000 * MINUTE_MS):
+            wire.get(f"/v1/klines?{SERIES}&start={start}&limit=100000")
+
+    return rows / median(timed(read, ROUNDS))
+
+
+def test_long_range_from_mysql(
+    world: World, api: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = LONG / median(timed(lambda: read_raw(world.url, FIRST_MS, LONG), ROUNDS))
+    with naive_api(world.store) as naive_url:
+        wire = Wire(naive_url)
+        seconds = timed(lambda: wire.get(f"/klines?start={FIRST_MS}&limit=50000"), 2)
+        baseline = 50_000 / median(seconds)
+        wire.close()
+    wire = Wire(api[0])
+    end_ms = FIRST_MS + LONG * MINUTE_MS
+    show(capsys, Line("JSON from MySQL, pages", long_pages(wire, LONG), raw, baseline))
+    for form in ("ndjson", "csv", "arrow", "parquet"):
+        with PeakMemory(api[1]) as peak:
+            rate = long_range(wire, f"start={FIRST_MS}&end={end_ms}&format={form}", LONG)
+        note = f"peak {peak.bytes >> 20} MB"
+        show(capsys, Line(f"{form} from MySQL", rate, raw, baseline, note))
+    wire.close()
+
+
+def test_long_range_from_closed_months(
+    world: World, closed_api: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = LONG / median(timed(lambda: read_raw(world.url, FIRST_MS, LONG), 2))
+    wire = Wire(closed_api[0])
+    end_ms = FIRST_MS + LONG * MINUTE_MS
+    show(capsys, Line("JSON from closed months, pages", long_pages(wire, LONG), raw))
+    for form in ("arrow", "csv", "ndjson", "parquet"):
+        with PeakMemory(closed_api[1]) as peak:
+            rate = long_range(wire, f"start={FIRST_MS}&end={end_ms}&format={form}", LONG)
+        show(capsys, Line(f"{form} from closed months", rate, raw, None, f"{peak.bytes >> 20} MB"))
+    wire.close()
+
+
+@pytest.mark.parametrize("form", ["arrow", "ndjson"])
+def test_memory_of_five_million(
+    closed_api: tuple[str, int], api: tuple[str, int], form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, (url, pid) in (("closed months", closed_api), ("MySQL", api)):
+        wire = Wire(url)
+        with PeakMemory(pid) as peak:
+            seconds = timed(lambda w=wire: w.get(f"/v1/klines?{SERIES}&format={form}"), 1)  # type: ignore[misc]
+        wire.close()
+        rate = ROWS / median(seconds)
+        show(capsys, Line(f"5 million as {form} from {name}", rate, note=f"{peak.bytes >> 20} MB"))
+        assert peak.bytes <= 200 << 20
+
+
+@pytest.mark.parametrize("closed_api", ["2"], indirect=True)
+def test_32_clients(closed_api: tuple[str, int], capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (
+        f"/api/v3/klines?{SERIES}&limit={PAGE}&startTime={{}}",
+        f"/v1/klines?{SERIES}&limit={PAGE}&start={{}}",
+    ):
+        paths = [path.format(page_start(number)) for number in range(1_000)]
+        swarm(closed_api[0], paths, 32, 10)
+        seconds = sorted(swarm(closed_api[0], paths, 32, 200))
+        # Each client asks one request after the other.
+        rate = 32 / (sum(seconds) / len(seconds))
+        p50, p99 = (seconds[math.ceil(len(seconds) * part) - 1] for part in (0.5, 0.99))
+        show(
+            capsys,
+            f"32 clients, 2 workers, {path.partition('?')[0]}: {rate:,.0f} requests/s,"
+            f" p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, {p99 / p50:.1f}x, no error",
+        )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from api_historic.segments import Segment
 
 #: Rows given at once.
-_ROWS = 20_000
+_ROWS = 16_384
 _ROWS_LAYOUT = json_layout(KLINE_FIELDS[:-1])
 _WHOLE_LAYOUT = json_layout(KLINE_FIELDS)
 
@@ -75,7 +75,7 @@ class ClosedKlines(StoredKlines):
 
     def iter_lines(
         self, span: Range, layout: Layout, *, iso: bool, is_descending: bool
-    ) -> Iterator[bytes]:
+    ) -> Iterator[bytes | memoryview]:
         """Yield the klines opening in the span as lines, many at once."""
         if is_descending:
             yield from super().iter_lines(span, layout, iso=iso, is_descending=True)
@@ -88,10 +88,10 @@ class ClosedKlines(StoredKlines):
                 continue
             for few in _slices(segment, part):
                 if layout == _ROWS_LAYOUT and not iso:
-                    yield bytes(segment.json_rows(*few))
+                    yield segment.json_rows(*few)
                 else:
                     yield write_lines(segment.table(*few), layout, iso=iso)
-            segment.release()
+            _release(segment, part)
 
     def iter_tables(
         self, span: Range, fields: Sequence[str], *, is_descending: bool
@@ -106,7 +106,7 @@ class ClosedKlines(StoredKlines):
                 continue
             for few in _slices(segment, part):
                 yield segment.table(*few).select(list(fields))
-            segment.release()
+            _release(segment, part)
 
     def _parts(self, span: Range) -> Iterator[tuple[Range, Segment | None]]:
         """Yield the parts of a span in their order, each with its segment, if it has one."""
@@ -144,6 +144,13 @@ def _slices(segment: Segment, part: Range) -> Iterator[Range]:
     for place in range(first, end, _ROWS):
         last = min(place + _ROWS, end) - 1
         yield Range(int(segment.open_times[place]), int(segment.open_times[last]) + 1)
+
+
+def _release(segment: Segment, part: Range) -> None:
+    """Give back the memory of a long part; of a page it will be wanted again."""
+    first, end = np.searchsorted(segment.open_times, part)
+    if end - first > _ROWS:
+        segment.release()
 
 
 def write_whole_rows(run: Run, layout: Layout) -> bytes | None:

@@ -41,7 +41,9 @@ def iter_encoded(
     return _iter_arrow(tables, shape) if form is Format.ARROW else _iter_parquet(tables, shape)
 
 
-def _iter_text(form: Format, stretches: Sequence[Stretch], shape: Shape) -> Iterator[bytes]:
+def _iter_text(
+    form: Format, stretches: Sequence[Stretch], shape: Shape
+) -> Iterator[bytes | memoryview]:
     if form is Format.CSV:
         yield ",".join(["symbol", *shape.fields] if shape.names_symbol else shape.fields).encode()
         yield b"\n"

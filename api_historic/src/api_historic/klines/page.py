@@ -54,12 +54,12 @@ def read_page(library: Library, wish: Wish, limit: int, now_ms: int) -> Page:
     with library.store.read() as connection:
         series = library.find_series(connection, wish.symbols[0], wish.interval)
         shelf = look_up(connection, library, series, wish, asked, limit, now_ms)
+        chunks: Sequence[bytes | memoryview] | None = None
         if wish.as_of_ms is None and not wish.shape.iso and not shelf.segments:
             outline, chunks = _read_stored(connection, series, wish, shelf, limit, now_ms)
         else:
             source = open_source(connection, series, wish, shelf)
             outline = outline_series(connection, source, shelf, asked, limit, now_ms)
-            chunks = None
         headers = caching_headers(wish, [outline])
         if is_known(headers.get("ETag", ""), wish.known):
             return Page(None, headers)
@@ -101,7 +101,7 @@ def _read_at_a_glance(
     return Page(write_page(series, wish.shape.fields, chunks, coverage, following_ms), headers)
 
 
-def _iter_chunks(outline: Outline, wish: Wish) -> Iterator[bytes]:
+def _iter_chunks(outline: Outline, wish: Wish) -> Iterator[bytes | memoryview]:
     source, span = outline.stretch
     shape = wish.shape
     lines = source.iter_lines(
@@ -137,7 +137,7 @@ def _read_stored(
 def write_page(
     series: Series,
     fields: Sequence[str],
-    chunks: Sequence[bytes],
+    chunks: Sequence[bytes | memoryview],
     coverage: Coverage,
     following_ms: int | None,
 ) -> bytes:

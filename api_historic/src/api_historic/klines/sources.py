@@ -37,7 +37,7 @@ class Source(Protocol):
 
     def iter_lines(
         self, span: Range, layout: Layout, *, iso: bool, is_descending: bool
-    ) -> Iterator[bytes]:
+    ) -> Iterator[bytes | memoryview]:
         """Yield the klines opening in the span as lines, many at once."""
 
     def iter_tables(
@@ -79,7 +79,7 @@ class StoredKlines:
 
     def iter_lines(
         self, span: Range, layout: Layout, *, iso: bool, is_descending: bool
-    ) -> Iterator[bytes]:
+    ) -> Iterator[bytes | memoryview]:
         """Yield the klines opening in the span as lines, many at once."""
         if not iso:
             return rows.iter_lines(
@@ -148,7 +148,7 @@ class KnownKlines:
 
     def iter_lines(
         self, span: Range, layout: Layout, *, iso: bool, is_descending: bool
-    ) -> Iterator[bytes]:
+    ) -> Iterator[bytes | memoryview]:
         """Yield the klines opening in the span as lines, many at once."""
         fields = [field for _, field in layout.values]
         tables = self.iter_tables(span, fields, is_descending=is_descending)

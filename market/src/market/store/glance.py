@@ -52,7 +52,11 @@ class Glance:
                 return
 
     def _open(self) -> Any:
-        pooled = self._store.engine.raw_connection()
+        engine = self._store.engine
+        try:
+            pooled = engine.raw_connection()
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DBAPIError(None, None, error) from error
         driver = pooled.driver_connection
         pooled.detach()
         if not self._store.is_sqlite and driver is not None:
