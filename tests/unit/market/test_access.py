@@ -7,6 +7,12 @@ import math
 import pytest
 
 from market.access.credentials import Credential, check_address, check_origin, read_credential
+from market.access.passwords import (
+    check_password,
+    hash_password,
+    is_outdated,
+    is_password,
+)
 from market.access.principal import Limits
 from market.access.scopes import SCOPES, need_of, parse_role, parse_scopes, scopes_of
 from market.access.sessions import SessionSecret
@@ -203,3 +209,22 @@ def test_wait_is_until_one_request_is_free() -> None:
 )
 def test_month_ends_in_utc(now_s: int, left_s: int) -> None:
     assert month_left_s(now_s) == left_s
+
+
+def test_password_is_told_from_others_and_from_none() -> None:
+    stored = hash_password("correct horse battery")
+
+    assert stored.startswith("$argon2id$")
+    assert is_password("correct horse battery", stored)
+    assert not is_password("correct horse batterY", stored)
+    assert not is_password("", None)
+    assert not is_password("x", "not a hash")
+    assert not is_outdated(stored)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 11, "x" * 257, "annaannaanna"])
+def test_password_of_the_wrong_kind_is_refused_and_not_repeated(password: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        check_password(password, "annaannaanna")
+
+    assert not password or password not in refused.value.detail

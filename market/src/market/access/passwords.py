@@ -37,8 +37,9 @@ def hash_password(password: str) -> str:
 
 def is_password(password: str, stored: str | None) -> bool:
     """Tell whether a password is the one of a hash; of no hash it is as slow to say no."""
+    nobodys = _nobodys()  # in any case: the first time it takes as long as a look
     try:
-        _HASHER.verify(stored or _nobodys(), password[: LONGEST + 1])
+        _HASHER.verify(stored or nobodys, password[: LONGEST + 1])
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None
