@@ -1,9 +1,9 @@
-"""A proxy before Elasticsearch that counts which documents were sent through it."""
+"""A proxy before Elasticsearch that counts which documents come through it, and may refuse them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
@@ -38,9 +38,13 @@ class CountingProxy:
             self.sent.update(action["_id"] for action in actions if action)
 
 
+#: The status to refuse a bulk request of that many bytes with, 0 to let it pass.
+Refuse = Callable[[int], int]
+
+
 @contextmanager
-def counting(elasticsearch_url: str) -> Iterator[CountingProxy]:
-    """Pass on what comes in on a free port of the loopback."""
+def counting(elasticsearch_url: str, refuse: Refuse = lambda size: 0) -> Iterator[CountingProxy]:
+    """Pass on what comes in on a free port of the loopback, unless it is refused."""
     proxy = CountingProxy()
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,6 +52,13 @@ def counting(elasticsearch_url: str) -> Iterator[CountingProxy]:
 
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status = refuse(len(body)) if self.path.startswith("/_bulk") else 0
+            if status:
+                self.send_response(status)
+                self.send_header("X-elastic-product", "Elasticsearch")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             proxy.count(self.path, body)
             headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
             answer = passing.request(self.command, self.path, content=body, headers=headers)

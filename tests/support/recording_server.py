@@ -26,11 +26,13 @@ class RecordingServer:
 
     Attributes:
         requests: what was asked, in order.
+        product: what it says to be.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.url = ""
+        self.product = "Elasticsearch"
         self._answers: dict[str, list[tuple[int, bytes]]] = {}
 
     def answer(self, route: str, *answers: tuple[int, object]) -> None:
@@ -58,7 +60,7 @@ def recording() -> Iterator[RecordingServer]:
             status, answer = server.take(Request(self.command, self.path, self.headers, body))
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
-            self.send_header("X-elastic-product", "Elasticsearch")
+            self.send_header("X-elastic-product", server.product)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
