@@ -204,7 +204,8 @@ def test_buckets_keep_every_digit(store: Store, price: str) -> None:
 def test_off_grid_klines_fill_the_slot_they_open_in(store: Store) -> None:
     late = MINUTES[3]._replace(open_time_ms=MINUTES[3].open_time_ms + 20_000)
     cut = MINUTES[4]._replace(close_time_ms=MINUTES[4].close_time_ms - 30_000)
-    series = add_series(store, "OFFUSDT", Interval.M1, [*MINUTES[:3], late, cut])
+    later = late._replace(open_time_ms=late.open_time_ms + 10_000)
+    series = add_series(store, "OFFUSDT", Interval.M1, [*MINUTES[:3], late, later, cut])
 
     with store.read() as connection:
         steps = Steps(START_MS, START_MS + HOUR_MS, HOUR_MS)

@@ -90,6 +90,14 @@ def test_id_is_read_as_it_was_written(looks: list[list[int]]) -> None:
     assert parse_position(str(Position(tail, Tail(7)))) == Position(tail, Tail(7))
 
 
+def test_replay_waits_for_what_the_hub_waits_for() -> None:
+    before = Tail(10, (Span(3, 6),))
+    until = Tail(20, (Span(4, 4), Span(15, 15)))
+
+    assert replayed(5, before, until) == Tail(10, (Span(4, 4), Span(6, 6)))
+    assert replayed(17, before, until) == Tail(17, (Span(4, 4), Span(15, 15)))
+
+
 def test_what_was_missing_for_long_is_given_up() -> None:
     tail = Tail(20, (Span(3, 5), Span(9, 12), Span(15, 15)))
 
