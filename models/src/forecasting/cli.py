@@ -18,6 +18,7 @@ from forecasting.command import (
     read_settings,
     read_training_settings,
 )
+from forecasting.lab_commands import add_lab_commands
 from forecasting.score_commands import add_score_commands
 from market import log
 from market.command import run_command, stop_on_signals
@@ -150,6 +151,7 @@ def once() -> None:
 
 
 add_score_commands(app)
+add_lab_commands(app)
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ def worst_coverage(inside: NDArray[np.bool_], day: NDArray[np.int64]) -> float |
     ones = np.ones(WINDOW_DAYS)
     hits, count = np.convolve(held, ones, "valid"), np.convolve(seen, ones, "valid")
     # A window that an outage all but empties says nothing.
-    enough = count >= np.median(count) / 2
+    enough = count >= count.max() / 2
     return float((hits[enough] / count[enough]).min())
 
 

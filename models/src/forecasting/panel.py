@@ -67,6 +67,13 @@ class Panel:
         columns = {name: getattr(self, name)[:rows] for name in COLUMNS}
         return Panel(self.symbol, self.interval, self.open_ms[:rows], **columns)
 
+    def tail(self, rows: int) -> Panel:
+        """Return the newest `rows` rows, or fewer: the first of them holds a kline."""
+        first = max(len(self) - rows, 0)
+        first += int(np.argmax(self.present[first:]))
+        columns = {name: getattr(self, name)[first:] for name in COLUMNS}
+        return Panel(self.symbol, self.interval, self.open_ms[first:], **columns)
+
 
 def build_panel(
     symbol: str,
