@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.recipe import MIN_RESIDUALS, RESIDUAL_WINDOW, Recipe
+from forecasting.recipe import MIN_RESIDUALS, NEAR_WINDOW, RESIDUAL_WINDOW, Recipe
 from market.forecast import MAX_STEPS, QUANTILE_LEVELS
 
 Matrix = NDArray[np.float64]
@@ -82,6 +82,20 @@ def sorted_quantiles(
     return low + (high - low) * (position - below)
 
 
-def window(entered: Matrix, row: int, size: int = RESIDUAL_WINDOW) -> Matrix:
-    """Return the residuals known at `row`, at most the newest `size` of each step."""
-    return entered[max(row + 1 - size, 0) : row + 1]
+def residual_windows(recipe: Recipe) -> NDArray[np.int64]:
+    """Return how many of the newest residuals each step's band is made of."""
+    steps = np.arange(1, MAX_STEPS + 1)
+    return np.where(steps <= recipe.near_steps, NEAR_WINDOW, RESIDUAL_WINDOW)
+
+
+def window(entered: Matrix, row: int, size: int | NDArray[np.int64] = RESIDUAL_WINDOW) -> Matrix:
+    """Return the residuals known at `row`, at most the newest `size` of each step.
+
+    Where sizes differ by step, what is too old for one of them is NaN.
+    """
+    largest = int(np.max(size))
+    part = entered[max(row + 1 - largest, 0) : row + 1]
+    if np.min(size) >= len(part):
+        return part
+    age = np.arange(len(part))[::-1, None]
+    return np.where(age < size, part, np.nan)

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.conformal import Matrix, band_table, enter, tail_symmetry, window
+from forecasting.conformal import Matrix, band_table, enter, residual_windows, tail_symmetry, window
 from forecasting.dataset import Dataset
 from forecasting.interruption import Checkpoint, go_on
-from forecasting.recipe import RESIDUAL_WINDOW, Recipe
+from forecasting.recipe import Recipe
 from forecasting.scoring import coverage, diebold_mariano, holm, pinball, wilson
 from market.forecast import MAX_STEPS, ScoreCard
 
@@ -65,9 +65,12 @@ class Baselines(NamedTuple):
 
 
 class Bands(NamedTuple):
-    """How rows get their bands: residuals at most, rows between recalibrations, symmetry."""
+    """How rows get their bands: residuals at most, rows between recalibrations, symmetry.
 
-    size: int
+    `size` is one for all scored steps, or one for each.
+    """
+
+    size: int | NDArray[np.int64]
     every: int
     symmetry: NDArray[np.float64]
     checkpoint: Checkpoint = go_on
@@ -90,7 +93,8 @@ def model_rows(
 ) -> Rows:
     """Return a model's rows with rolling conformal bands."""
     recipe = dataset.recipe
-    bands = Bands(RESIDUAL_WINDOW, recipe.recalibrate, tail_symmetry(recipe), checkpoint)
+    sizes = residual_windows(recipe)[[step - 1 for step in steps]]
+    bands = Bands(sizes, recipe.recalibrate, tail_symmetry(recipe), checkpoint)
     return _build_rows(walk, dataset, span, steps, bands)
 
 
@@ -103,7 +107,8 @@ def baseline_rows(dataset: Dataset, span: slice, steps: tuple[int, ...]) -> Base
     constant = Walk("random_walk_constant", np.ones_like(none), none, none)
     ewma = Walk("random_walk_ewma", fast, none, none)
     whole = Bands(recipe.train, recipe.refit, apart)
-    rolling = Bands(RESIDUAL_WINDOW, recipe.recalibrate, apart)
+    sizes = residual_windows(recipe)[[step - 1 for step in steps]]
+    rolling = Bands(sizes, recipe.recalibrate, apart)
     return Baselines(
         _build_rows(constant, dataset, span, steps, whole),
         _build_rows(ewma, dataset, span, steps, rolling),

@@ -56,7 +56,8 @@ class Evaluation:
     @property
     def is_possible(self) -> bool:
         """Tell whether there are rows enough to learn from and to be scored."""
-        first = train_rows(self.start + 1, self.dataset.recipe)
+        # A short series begins with the EWMA, which learns nothing; not so its first score.
+        first = train_rows(self.span.start + 1, self.dataset.recipe)
         learnt: int = first.stop - first.start
         scored: int = self.span.stop - self.span.start
         return min(learnt, scored) >= 2 * MIN_TRAINING_ROWS

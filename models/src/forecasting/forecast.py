@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.bundle import Bundle
-from forecasting.conformal import Matrix, band_table, tail_symmetry
+from forecasting.conformal import Matrix, band_table, residual_windows, tail_symmetry, window
 from forecasting.dataset import Dataset, build_dataset, finite_features, spread_steps
 from forecasting.panel import Panel
 from forecasting.recipe import MIN_RESIDUALS
@@ -73,7 +73,8 @@ def look_ahead(bundle: Bundle, panel: Panel) -> Outlook:
     """Return what a bundle expects from a panel's last row on; see `advance_to` for errors."""
     dataset = build_dataset(panel)
     track, sigma, centre = advance_to(bundle, dataset)
-    table = band_table(track.pool, tail_symmetry(dataset.recipe))
+    pool = window(track.pool, len(track.pool) - 1, residual_windows(dataset.recipe))
+    table = band_table(pool, tail_symmetry(dataset.recipe))
     residuals = int(np.isfinite(track.pool).sum(axis=0).min(initial=len(track.pool)))
     return Outlook(centre, sigma, centre[:, None] + sigma[:, None] * table, residuals)
 

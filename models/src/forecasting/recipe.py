@@ -12,6 +12,8 @@ from market.interval import DAY_MS, HOUR_MS, Interval
 
 #: Residuals a rolling band is made of, at most: a year of hours, and all days there are.
 RESIDUAL_WINDOW = 8_640
+#: Those of near hourly steps, whose outcomes overlap little: fewer say as much, and sooner.
+NEAR_WINDOW = 4_320
 #: Fewer known residuals than this, and a band falls back to the normal distribution's.
 MIN_RESIDUALS = 100
 #: A series shorter than this is not forecast at all.
@@ -36,6 +38,7 @@ class Recipe:
         slow_half_life: of the volatility beyond `har_steps`.
         warmup: first rows that are not learnt from, for their spans are not full.
         min_rows: rows a log-HAR fit needs; with fewer, sigma is the EWMA alone.
+        near_steps: steps whose bands are made of the newest 4,320 residuals alone.
         first_fit: rows to learn from before a short series' walk-forward begins.
         first_residuals: residuals before the first scored row, a third of a short series'.
         refit, mean_refit: rows between the refits of sigma and of the mean models.
@@ -55,6 +58,7 @@ class Recipe:
     slow_half_life: float
     warmup: int
     min_rows: int
+    near_steps: int
     first_fit: int
     first_residuals: int
     refit: int
@@ -76,6 +80,7 @@ _INTRADAY = Recipe(
     slow_half_life=168,
     warmup=720,
     min_rows=1_500,
+    near_steps=6,
     first_fit=1_500,
     first_residuals=4_320,
     refit=730,
@@ -93,6 +98,7 @@ _DAILY = Recipe(
     slow_half_life=33,
     warmup=90,
     min_rows=300,
+    near_steps=0,
     first_fit=0,
     first_residuals=365,
     refit=30,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.dataset import Dataset, finite_features, spread_steps, training_targets
-from forecasting.estimators.base import Estimator
+from forecasting.estimators.base import MIN_TRAINING_ROWS, Estimator
 from forecasting.interruption import Checkpoint, go_on
 from forecasting.predictors import Matrix
 from forecasting.scoring import diebold_mariano
@@ -47,13 +47,17 @@ class Lesson(NamedTuple):
 def plan_lessons(dataset: Dataset, start: int, checkpoint: Checkpoint = go_on) -> list[Lesson]:
     """Return the lessons of a walk-forward from `start` on, the same for every mean model.
 
+    Folds with too few rows to learn from have none.
+
     The targets are scaled by a sigma that was fitted on the fold's own training rows.
     """
     lessons = []
     for fold in iter_folds(len(dataset.panel), start, dataset.recipe.mean_refit, dataset.recipe):
         checkpoint()
         fitted = fit_sigma(dataset.inputs, dataset.labels, fold.train, dataset.recipe)
-        lessons.append(Lesson(fold, *training_targets(dataset, fitted, fold.train)))
+        lesson = Lesson(fold, *training_targets(dataset, fitted, fold.train))
+        if len(lesson.rows) >= MIN_TRAINING_ROWS:
+            lessons.append(lesson)
     return lessons
 
 
@@ -64,11 +68,12 @@ def walk_mean(
     new_estimator: Callable[[], Estimator],
     checkpoint: Checkpoint = go_on,
 ) -> Matrix:
-    """Return a model's expected log-return for every row its lessons test: (n, 50).
+    """Return a model's expected log-return for every row with a sigma: (n, 50).
 
-    The forecast standardised return is turned back by the out-of-sample `sigma`.
+    The forecast standardised return is turned back by the out-of-sample `sigma`. Where there
+    was too little to learn from, the naive 0 is expected.
     """
-    expected = np.full((len(dataset.panel), MAX_STEPS), np.nan)
+    expected = np.where(np.isnan(sigma), np.nan, 0.0)
     for lesson in lessons:
         checkpoint()
         estimator = new_estimator()

@@ -3,7 +3,15 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from forecasting.conformal import LEVELS, band_table, enter, sorted_quantiles, tail_symmetry, window
+from forecasting.conformal import (
+    LEVELS,
+    band_table,
+    enter,
+    residual_windows,
+    sorted_quantiles,
+    tail_symmetry,
+    window,
+)
 from forecasting.recipe import recipe_for
 from market.interval import Interval
 
@@ -82,3 +90,18 @@ def test_window_holds_the_newest_rows_only() -> None:
 def test_daily_steps_beyond_ten_are_symmetric() -> None:
     assert tail_symmetry(recipe_for(Interval.H1)).tolist() == [0.5] * 50
     assert tail_symmetry(recipe_for(Interval.D1)).tolist() == [0.5] * 10 + [1.0] * 40
+
+
+def test_near_steps_forget_sooner() -> None:
+    hourly, daily = (residual_windows(recipe_for(one)) for one in (Interval.H1, Interval.D1))
+    assert (hourly[:6] == 4_320).all()
+    assert (hourly[6:] == 8_640).all()
+    assert (daily == 8_640).all()
+
+    entered = np.arange(30.0).reshape(10, 3)
+    sizes = np.array([2, 3, 20])
+    found = window(entered, 8, sizes)
+
+    np.testing.assert_array_equal(np.isfinite(found).sum(axis=0), [2, 3, 9])
+    np.testing.assert_array_equal(found[-2:, 0], entered[7:9, 0])
+    np.testing.assert_array_equal(window(entered, 8, 4), entered[5:9])
