@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
-from pydantic_core import CoreSchema
 
 from api_historic.cursor import Position, read_cursor
 from market.errors import InvalidParameter
@@ -32,7 +31,7 @@ class Checked(BeforeValidator):
     schema: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+        self, core_schema: Any, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return the schema in place of what the type alone would tell."""
         return self.schema
