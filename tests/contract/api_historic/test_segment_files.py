@@ -179,6 +179,31 @@ def test_a_dropped_segment_stays_readable_and_is_not_found_again(
     assert table.num_rows == 744
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is mapped")
+def test_a_segment_nobody_uses_is_closed(store: Store, series: Series, folder: Path) -> None:
+    build(store, folder, series, JANUARY, FEBRUARY)
+    seconds = [0.0]
+    segments = Segments(folder, PLENTY, clock=lambda: seconds[-1])
+
+    def use(start_ms: int) -> list[int]:
+        with store.read() as connection:
+            found = segments.find(connection, series, start_ms, start_ms + 1)
+        return [segment.month.start_ms for segment in found]
+
+    def is_open(start_ms: int) -> bool:
+        return f"-{start_ms}-" in Path("/proc/self/maps").read_text()
+
+    assert use(JANUARY) + use(FEBRUARY) == [JANUARY, FEBRUARY]
+    for now_s in (100.0, 200.0, 290.0, 380.0):
+        seconds.append(now_s)
+        assert is_open(JANUARY)
+        assert use(FEBRUARY) == [FEBRUARY]
+
+    assert not is_open(JANUARY)
+    assert is_open(FEBRUARY)
+    assert use(JANUARY) == [JANUARY]
+
+
 def test_processes_build_each_month_once(store: Store, series: Series, folder: Path) -> None:
     url = store.engine.url.render_as_string(hide_password=False)
     spawn = multiprocessing.get_context("spawn")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +26,8 @@ from market.store.symbols import Series
 #: Segments kept open: each holds one file handle.
 _OPEN = 256
 _TOUCH_S = 60.0
+#: Ones unused for so long are closed: as long as a file is open, dropping it frees nothing.
+_IDLE_S = 300.0
 #: A month of coarser klines is read faster from the database than found here.
 _COARSEST_MS = Interval.H1.typical_ms
 
@@ -36,10 +39,19 @@ class Segments:
     Without a `store` none are made.
     """
 
-    def __init__(self, folder: Path, max_bytes: int, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        store: Store | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = SegmentFolder(folder, max_bytes)
         self._is_on = max_bytes > 0
         self._builder = Builder(store, self._folder) if store is not None and self._is_on else None
+        self._clock = clock
+        self._swept_s = clock()
         self._lock = threading.Lock()
         self._open: OrderedDict[Path, Segment] = OrderedDict()
         self._touched_s: dict[Path, float] = {}
@@ -63,6 +75,7 @@ class Segments:
         """Return the segments of closed months as a snapshot has them."""
         if not self._is_on or not is_kept(series.interval):
             return []
+        self._close_idle()
         found = (self._find(series, month) for month in months)
         return [segment for segment in found if segment is not None]
 
@@ -94,12 +107,24 @@ class Segments:
         with self._lock:
             self._open[path] = segment
             if len(self._open) > _OPEN:
-                self._open.popitem(last=False)
+                oldest, _ = self._open.popitem(last=False)
+                self._touched_s.pop(oldest, None)
         return segment
+
+    def _close_idle(self) -> None:
+        now_s = self._clock()
+        with self._lock:
+            if now_s - self._swept_s < _TOUCH_S:
+                return
+            self._swept_s = now_s
+            for path in list(self._open):
+                if now_s - self._touched_s.get(path, now_s) > _IDLE_S:
+                    del self._open[path]
+                    del self._touched_s[path]
 
     def _keep_in_use(self, path: Path) -> bool:
         """Tell other processes now and then that a segment is used; False where it was dropped."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         if now_s - self._touched_s.get(path, -_TOUCH_S) < _TOUCH_S:
             return True
         if touch(path):
