@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from forecasting.cards import build_cards, build_details
+from forecasting.dataset import build_dataset
 from forecasting.evaluation import walk_journal
 from forecasting.journal import read_journal, write_journal
 from market.errors import DataError
+from market.interval import Interval
 from support.panels import make_panel, small_dataset
 
 
@@ -95,3 +97,14 @@ def test_all_rows_of_a_dataset_are_walked() -> None:
     capped = replace(dataset, recipe=replace(dataset.recipe, evaluated=900))
 
     assert len(walk_journal(capped, ["random_walk"], (1,)).cutoff_ms) > 1_000
+
+
+def test_days_are_scored_alike_though_early_folds_teach_nothing() -> None:
+    days = build_dataset(make_panel(900, interval=Interval.D1))
+
+    journal = walk_journal(days, ["random_walk", "ridge"], (1, 10))
+
+    counts = {(card.model, card.step): card.n for card in build_cards([journal])}
+    assert counts["ridge", 1] == counts["random_walk", 1] == counts["random_walk_constant", 1]
+    assert counts["ridge", 1] > 450
+    assert (journal.rows[3].expected[-1] != 0).all()
