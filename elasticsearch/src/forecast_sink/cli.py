@@ -73,28 +73,33 @@ def install(
         done, lambda: _open()[1], client, sink.choices, lambda: _exchange_now_ms(sink)
     )
     if target is not None:
-        objects = build_ndjson(
-            *build_dashboards(
-                Setting(
-                    demo=settings.demo if demo is None else demo,
-                    symbol=settings.symbols.example,
-                    interval=settings.intervals[0].value,
-                )
-            )
+        setting = Setting(
+            demo=settings.demo if demo is None else demo,
+            symbol=settings.symbols.example,
+            interval=settings.intervals[0].value,
         )
-        patience = Patience(wait)
-        patience.call(lambda: check_available(target))
-        taken = patience.call(lambda: import_objects(target, objects))
-        done["dashboards"] = f"{taken} saved objects imported"
-        known = patience.call(lambda: set_default_view(target, FORECASTS.alias))
-        done["default data view"] = FORECASTS.alias if known else "left: Kibana has no such request"
-        if alerts:
-            done["alert rules"] = install_alerts(target, patience)
+        done |= _install_in_kibana(target, setting, Patience(wait), alerts=alerts)
     if as_json:
         _write(done)
     else:
         for what, outcome in done.items():
             stderr.print(f"{what}: {outcome}", markup=False)
+
+
+def _install_in_kibana(
+    target: Kibana, setting: Setting, patience: Patience, *, alerts: bool
+) -> dict[str, str]:
+    objects = build_ndjson(*build_dashboards(setting))
+    patience.call(lambda: check_available(target))
+    taken = patience.call(lambda: import_objects(target, objects))
+    known = patience.call(lambda: set_default_view(target, FORECASTS.alias))
+    done = {
+        "dashboards": f"{taken} saved objects imported",
+        "default data view": FORECASTS.alias if known else "left: Kibana has no such request",
+    }
+    if alerts:
+        done["alert rules"] = install_alerts(target, patience)
+    return done
 
 
 @app.command()

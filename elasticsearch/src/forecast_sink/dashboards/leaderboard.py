@@ -55,6 +55,7 @@ def build_leaderboard(setting: Setting) -> Dashboard:
             _evaluations(),
             _by_day(),
             *_runs(),
+            *_run_listings(),
             setting.reading(Place(36, 33, 12, 16), _TEXT),
         ),
     )
@@ -139,7 +140,7 @@ def _by_day() -> Chart:
     )
 
 
-def _runs() -> tuple[Chart | Listing, ...]:
+def _runs() -> tuple[Chart, ...]:
     return (
         Chart(
             "runs-over-time",
@@ -172,6 +173,11 @@ def _runs() -> tuple[Chart | Listing, ...]:
             ),
             _RUNS,
         ),
+    )
+
+
+def _run_listings() -> tuple[Listing, ...]:
+    return (
         Listing(
             "klinecast-runs",
             "Runs and their folds",

@@ -56,6 +56,7 @@ _BANDS = (
     share("80 % band", "in_band_80", BLUE),
     share("95 % band", "in_band_95", INK),
 )
+_HORIZON = (Terms("step", "Klines ahead", 50),)
 _COUNT = Column("n", "count")
 _ERROR = Column("Mean error", "average", "percentage_error", RED, decimals=2, percent=True)
 _SKILL = Column("Skill", "average", "skill", AMBER, decimals=3)
@@ -74,7 +75,13 @@ def build_quality(setting: Setting) -> Dashboard:
             Control("model", "Model", FORECAST_VIEW),
             Control("step", "Horizon (klines ahead)", FORECAST_VIEW),
         ),
-        panels=(*_figures(), *_charts(), *_tables(), setting.reading(Place(36, 47, 12, 14), _TEXT)),
+        panels=(
+            *_figures(),
+            *_coverage(),
+            *_errors(),
+            *_tables(),
+            setting.reading(Place(36, 47, 12, 14), _TEXT),
+        ),
     )
 
 
@@ -93,8 +100,7 @@ def _figures() -> tuple[Figure, ...]:
     )
 
 
-def _charts() -> tuple[Chart, ...]:
-    horizon = (Terms("step", "Klines ahead", 50),)
+def _coverage() -> tuple[Chart, ...]:
     return (
         Chart(
             "coverage-over-time",
@@ -110,10 +116,15 @@ def _charts() -> tuple[Chart, ...]:
             "Calibration: coverage by horizon against nominal",
             Place(24, 7, 24, 13),
             "line",
-            (Layer(FORECAST_VIEW, _BANDS, terms=horizon),),
+            (Layer(FORECAST_VIEW, _BANDS, terms=_HORIZON),),
             JUDGED,
             _LEVELS,
         ),
+    )
+
+
+def _errors() -> tuple[Chart, ...]:
+    return (
         Chart(
             "error-by-horizon",
             "Error by horizon: ours and naive (quote currency)",
@@ -126,7 +137,7 @@ def _charts() -> tuple[Chart, ...]:
                         Column("Ours", "average", "abs_error", BLUE),
                         Column("Naive", "average", "naive_error", PALE),
                     ),
-                    terms=horizon,
+                    terms=_HORIZON,
                 ),
             ),
             JUDGED,

@@ -52,20 +52,7 @@ def _read(
 
     A forecast that is too old to be kept has no documents.
     """
-    found: Found = {}
-    by_series: dict[tuple[str, str], list[tuple[str, Forecast]]] = defaultdict(list)
-    for key in keys:
-        try:
-            forecast = read_forecast(connection, key)
-        except (FatalError, ValueError) as error:
-            found[key] = str(error)
-            continue
-        if forecast is None:
-            found[key] = "the ledger holds no such forecast"
-        elif forecast.cutoff_ms < scope.keep_from_ms:
-            found[key] = []
-        else:
-            by_series[forecast.symbol, forecast.interval].append((key, forecast))
+    found, by_series = _find(connection, keys, scope)
     champions = Champions(connection)
     for (symbol, interval), forecasts in by_series.items():
         series = find_series(connection, symbol, Interval.parse(interval))
@@ -82,6 +69,27 @@ def _read(
                 documents.append(build_signal_document(forecast, champion=champion, closes=closes))
             found[key] = documents
     return found
+
+
+def _find(
+    connection: Connection, keys: Sequence[str], scope: Scope
+) -> tuple[Found, dict[tuple[str, str], list[tuple[str, Forecast]]]]:
+    """Return what has no documents, and the forecasts of the other keys by series."""
+    found: Found = {}
+    by_series: dict[tuple[str, str], list[tuple[str, Forecast]]] = defaultdict(list)
+    for key in keys:
+        try:
+            forecast = read_forecast(connection, key)
+        except (FatalError, ValueError) as error:
+            found[key] = str(error)
+            continue
+        if forecast is None:
+            found[key] = "the ledger holds no such forecast"
+        elif forecast.cutoff_ms < scope.keep_from_ms:
+            found[key] = []
+        else:
+            by_series[forecast.symbol, forecast.interval].append((key, forecast))
+    return found, by_series
 
 
 def read_aimed_at(
