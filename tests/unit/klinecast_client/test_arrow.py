@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from klinecast_client.arrow import read_column, read_columns
@@ -33,6 +33,7 @@ SIZES = st.one_of(
 )
 
 
+@example([Decimal("454267504.40774474")])
 @given(st.lists(SIZES, max_size=20))
 def test_floats_are_the_nearest(values: list[Decimal]) -> None:
     floats = read_column(pa.array(values, AMOUNTS), exact=False)
