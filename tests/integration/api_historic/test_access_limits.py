@@ -44,7 +44,9 @@ def test_two_processes_let_no_more_through_than_the_rate_and_quota(
         serving(tmp_path / "first", **environment) as (first, _),
         serving(tmp_path / "second", **environment) as (second, _),
     ):
-        clients = [httpx.Client(base_url=one, headers=bearer(token)) for one in (first, second)]
+        clients = [
+            httpx.Client(base_url=one, headers=bearer(token), timeout=60) for one in (first, second)
+        ]
         for client in clients:  # both know the token now
             client.get(PATH)
         time.sleep(1.1)  # and a second's worth is there again
@@ -74,7 +76,7 @@ def test_refusal_tells_how_long_to_wait(store: Store) -> None:
     token = make_token(store, rate=2)
 
     with history_api(store, START_MS, access=REQUIRED) as api:
-        answers = [httpx.get(f"{api}{PATH}", headers=bearer(token)) for _ in range(4)]
+        answers = [httpx.get(f"{api}{PATH}", headers=bearer(token), timeout=60) for _ in range(4)]
 
     refused = [answer for answer in answers if answer.status_code == 429]
     assert [answer.headers["X-RateLimit-Limit"] for answer in answers] == ["2"] * 4
@@ -90,7 +92,7 @@ def test_used_up_quota_waits_for_the_next_month(store: Store) -> None:
 
     with (
         history_api(store, START_MS, access=REQUIRED) as api,
-        httpx.Client(base_url=api, headers=bearer(token)) as client,
+        httpx.Client(base_url=api, headers=bearer(token), timeout=60) as client,
     ):
         answers = [client.get(PATH) for _ in range(7)]
         binances = client.get("/api/v3/exchangeInfo")
@@ -108,7 +110,7 @@ def test_what_is_taken_ahead_and_not_used_is_given_back(store: Store) -> None:
 
     with (
         history_api(store, START_MS, access=REQUIRED) as api,
-        httpx.Client(base_url=api, headers=bearer(token)) as client,
+        httpx.Client(base_url=api, headers=bearer(token), timeout=60) as client,
     ):
         for _ in range(30):
             assert client.get(PATH).status_code == 200
@@ -124,7 +126,7 @@ def test_tokens_without_limits_are_counted_too(store: Store) -> None:
 
     with (
         history_api(store, START_MS, access=REQUIRED) as api,
-        httpx.Client(base_url=api, headers=bearer(token)) as client,
+        httpx.Client(base_url=api, headers=bearer(token), timeout=60) as client,
     ):
         answers = [client.get(PATH) for _ in range(20)]
 

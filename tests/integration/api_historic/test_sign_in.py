@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -24,18 +25,40 @@ from support.stores import count
 KLINES = "/v1/klines?symbol=BTCUSDT&interval=1h"
 
 
-@pytest.fixture(params=["sqlite", "mysql"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    store = new_store(request.getfixturevalue(f"{request.param}_url"))
+@contextmanager
+def filled(url: str) -> Iterator[Store]:
+    store = new_store(url)
     add_series(store, "BTCUSDT", Interval.H1, make_klines(Interval.H1, 5))
     make_user(store, "anna", "analyst")
     yield store
     store.close()
 
 
+@contextmanager
+def asked(store: Store) -> Iterator[httpx.Client]:
+    with (
+        history_api(store, START_MS, access=REQUIRED) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(params=["sqlite", "mysql"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    with filled(request.getfixturevalue(f"{request.param}_url")) as store:
+        yield store
+
+
 @pytest.fixture
 def api(store: Store) -> Iterator[httpx.Client]:
-    with history_api(store, START_MS, access=REQUIRED) as url, httpx.Client(base_url=url) as client:
+    with asked(store) as client:
+        yield client
+
+
+@pytest.fixture
+def light_api(sqlite_url: str) -> Iterator[httpx.Client]:
+    """For what is refused before a database is asked: one engine is enough."""
+    with filled(sqlite_url) as store, asked(store) as client:
         yield client
 
 
@@ -65,7 +88,7 @@ def test_signing_out_ends_the_session(api: httpx.Client, store: Store) -> None:
     assert api.delete("/v1/session").status_code == 204
 
     assert not api.cookies
-    with httpx.Client(base_url=api.base_url, cookies=cookie) as thief:
+    with httpx.Client(base_url=api.base_url, timeout=60, cookies=cookie) as thief:
         assert thief.get(KLINES).status_code == 401
     assert count(store, "sessions") == 0
 
@@ -103,23 +126,25 @@ def test_planted_session_is_not_taken_over(api: httpx.Client, store: Store) -> N
 
     assert len({first, second, api.cookies["klinecast_session"]}) == 3
     assert count(store, "sessions") == 1  # the one before has ended
-    with httpx.Client(base_url=api.base_url, cookies={"klinecast_session": second}) as thief:
+    with httpx.Client(
+        base_url=api.base_url, timeout=60, cookies={"klinecast_session": second}
+    ) as thief:
         assert thief.get(KLINES).status_code == 401
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", "0" * 64])
-def test_unsafe_method_needs_the_csrf_token(api: httpx.Client, token: str | None) -> None:
-    sign_in(api, "anna")
-    right = api.headers.pop("X-CSRF-Token")
+def test_unsafe_method_needs_the_csrf_token(light_api: httpx.Client, token: str | None) -> None:
+    sign_in(light_api, "anna")
+    right = light_api.headers.pop("X-CSRF-Token")
     headers = {} if token is None else {"X-CSRF-Token": token}
 
     refused = [
-        api.post("/v1/tokens", json={"label": "mine"}, headers=headers),
-        api.delete("/v1/session", headers=headers),
+        light_api.post("/v1/tokens", json={"label": "mine"}, headers=headers),
+        light_api.delete("/v1/session", headers=headers),
     ]
 
     assert [answer.status_code for answer in refused] == [403, 403]
-    allowed = api.post("/v1/tokens", json={"label": "mine"}, headers={"X-CSRF-Token": right})
+    allowed = light_api.post("/v1/tokens", json={"label": "mine"}, headers={"X-CSRF-Token": right})
     assert allowed.status_code == 201
 
 
@@ -185,15 +210,17 @@ def test_locked_out_user_is_refused_with_the_right_password_too(
         b'{"user":"\x00","password":"hunter2222"}',
     ],
 )  # fmt: skip
-def test_malformed_body_is_refused_and_not_repeated(api: httpx.Client, body: bytes) -> None:
-    answer = api.post("/v1/session", content=body, headers={"Content-Type": "application/json"})
+def test_malformed_body_is_refused_and_not_repeated(light_api: httpx.Client, body: bytes) -> None:
+    answer = light_api.post(
+        "/v1/session", content=body, headers={"Content-Type": "application/json"}
+    )
 
     assert answer.status_code == 422
     assert "hunter2222" not in answer.text
 
 
-def test_huge_body_is_refused(api: httpx.Client) -> None:
-    answer = try_password(api, "anna", "x" * 5_000_000)
+def test_huge_body_is_refused(light_api: httpx.Client) -> None:
+    answer = try_password(light_api, "anna", "x" * 5_000_000)
 
     assert answer.status_code == 413
 
@@ -201,8 +228,8 @@ def test_huge_body_is_refused(api: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "user", ["' OR '1'='1", "anna'--", "anna\r\nSet-Cookie: a=b", "x" * 10_000]
 )
-def test_injections_sign_nobody_in(api: httpx.Client, user: str) -> None:
-    answer = try_password(api, user, PASSWORD)
+def test_injections_sign_nobody_in(light_api: httpx.Client, user: str) -> None:
+    answer = try_password(light_api, user, PASSWORD)
 
     assert answer.status_code == 401
     assert "Set-Cookie" not in answer.headers
@@ -226,7 +253,7 @@ def test_users_make_tokens_within_their_role_and_see_only_their_own(
     assert api.post(f"/v1/tokens/{other.public_id}/rotate", json={}).status_code == 404
     rotated = api.post(f"/v1/tokens/{token['id']}/rotate", json={}).json()
     assert api.delete(f"/v1/tokens/{token['id']}").status_code == 204
-    with httpx.Client(base_url=api.base_url) as client:
+    with httpx.Client(base_url=api.base_url, timeout=60) as client:
         headers = {"X-API-Key": rotated["token"]}
         assert client.get(KLINES, headers=headers).status_code == 401
 
