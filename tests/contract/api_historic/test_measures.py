@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -185,11 +186,12 @@ def test_resample_takes_the_coarsest_stored_interval_or_the_one_asked(
     assert source(interval="1h", source="1m") == "1m"
 
 
+@pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("price", ["0.00000001", "999999999999.99999999"])
-def test_buckets_keep_every_digit(store: Store, price: str) -> None:
-    symbol = f"X{len(price)}USDT"
+def test_buckets_keep_every_digit(store: Store, price: str, rows: int) -> None:
+    symbol = f"X{len(price)}{rows}USDT"
     kline = Kline(START_MS, price, price, price, price, HUGE, 0, HUGE, 7, HUGE, HUGE)
-    times = [START_MS + n * MINUTE_MS for n in range(3)]
+    times = [START_MS + n * MINUTE_MS for n in range(rows)]
     klines = [kline._replace(open_time_ms=ms, close_time_ms=ms + 59_999) for ms in times]
     series = add_series(store, symbol, Interval.M1, klines)
 
@@ -197,8 +199,9 @@ def test_buckets_keep_every_digit(store: Store, price: str) -> None:
         steps = Steps(START_MS, START_MS + HOUR_MS, HOUR_MS)
         (bucket,) = read_buckets(connection, series, steps)
 
-    assert (bucket.kline.high, bucket.kline.low, bucket.parts) == (price, price, 3)
-    assert bucket.kline.volume == "299999999999999999999.99999997"
+    assert (bucket.kline.high, bucket.kline.low, bucket.parts) == (price, price, rows)
+    assert Fraction(bucket.kline.volume) == rows * Fraction(HUGE)
+    assert len(bucket.kline.volume.partition(".")[2]) == 8
 
 
 def test_off_grid_klines_fill_the_slot_they_open_in(store: Store) -> None:

@@ -2,11 +2,13 @@
 
 Only a row a slot leaves the database: a year of minutes as hours is 8,760 rows in place of
 525,600. MySQL adds DECIMALs exactly. SQLite keeps decimals as text of eight decimals: prices
-are compared as texts of one width, amounts are added as whole numbers of nine digits.
+are compared as texts of one width; of amounts the whole parts and the decimals are added apart,
+and where they are too large for its integers, nine digits at a time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -20,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import OperationalError
 
 from market.aggregation import Bucket, close_of_slot
 from market.gaps import Range
@@ -37,8 +40,10 @@ _AMOUNTS = (
 #: Twelve digits, the point, eight decimals.
 _PRICE_WIDTH = 21
 _DECIMALS = 8
-#: Digits of an amount that are added together: nine billion such numbers fit in an integer.
+#: Digits of a large amount that are added together: nine billion such numbers fit in an integer.
 _LIMB = 9
+#: SQLite's largest integer.
+_LARGEST = 2**63 - 1
 #: Stronger than the minus to its left.
 _BINDS = 20
 
@@ -57,7 +62,20 @@ def read_buckets(connection: Connection, source: Series, steps: Steps) -> list[B
     A kline belongs to the slot it opens in; `parts` are the source's own slots that are
     filled. One closes with its last part where that was cut short, as Binance's does.
     """
-    summed = _sums(connection, source, steps).subquery()
+    rows = _read_rows(connection, source, steps, narrow=True)
+    if rows is None:
+        rows = _read_rows(connection, source, steps, narrow=False) or []
+    return [_bucket(connection, source, steps, row) for row in rows]
+
+
+def _read_rows(
+    connection: Connection, source: Series, steps: Steps, *, narrow: bool
+) -> Sequence[Any] | None:
+    """Return a row a slot, or `None` where an amount was too large to be added the narrow way.
+
+    SQLite's integers have 63 bits: what is larger is cut to the largest, or is an error.
+    """
+    summed = _sums(connection, source, steps, narrow=narrow).subquery()
     first, last = t.klines.alias("first"), t.klines.alias("last")
     query = (
         select(
@@ -70,17 +88,28 @@ def read_buckets(connection: Connection, source: Series, steps: Steps) -> list[B
         .join(last, _opens_at(last, source, summed.c.last_ms))
         .order_by(summed.c.slot)
     )
-    return [_bucket(connection, source, steps, row) for row in connection.execute(query)]
+    try:
+        rows = connection.execute(query).all()
+    except OperationalError as error:
+        if narrow and "integer overflow" in str(error.orig):
+            return None
+        raise
+    is_cut = narrow and connection.dialect.name == "sqlite" and any(map(_has_largest, rows))
+    return None if is_cut else rows
 
 
-def _sums(connection: Connection, source: Series, steps: Steps) -> Any:
+def _has_largest(row: Any) -> bool:
+    return any(row._mapping[f"{name}_low"] == _LARGEST for name in _AMOUNTS)
+
+
+def _sums(connection: Connection, source: Series, steps: Steps, *, narrow: bool) -> Any:
     k = t.klines.c
     slot = _slot(connection, k.open_time_ms, steps).label("slot")
     extremes = (
         _extreme(connection, func.max, k.high).label("high"),
         _extreme(connection, func.min, k.low).label("low"),
     )
-    amounts = [one for name in _AMOUNTS for one in _amount(connection, name)]
+    amounts = [one for name in _AMOUNTS for one in _amount(connection, name, narrow=narrow)]
     return (
         select(
             slot,
@@ -119,17 +148,21 @@ def _extreme(connection: Connection, pick: Any, price: ColumnElement[Any]) -> Co
     return chosen
 
 
-def _amount(connection: Connection, name: str) -> list[ColumnElement[Any]]:
+def _amount(connection: Connection, name: str, *, narrow: bool) -> list[ColumnElement[Any]]:
     column = t.klines.c[name]
     if connection.dialect.name != "sqlite":
         return [cast(func.sum(column), mysql.CHAR()).label(name)]
-    whole = func.substr(column, 1, func.length(column) - _DECIMALS - 1)
-    high_digits = func.max(func.length(whole) - _LIMB, 0)
-    limbs = {
-        name: func.substr(column, -_DECIMALS),
-        f"{name}_low": func.substr(whole, -_LIMB),
-        f"{name}_high": func.substr(whole, 1, high_digits),
-    }
+    limbs: dict[str, ColumnElement[Any]] = {name: func.substr(column, -_DECIMALS)}
+    if narrow:
+        # A third of the time. The cast reads up to the point.
+        limbs |= {f"{name}_low": column, f"{name}_high": literal(0, literal_execute=True)}
+    else:
+        whole = func.substr(column, 1, func.length(column) - _DECIMALS - 1)
+        above = func.max(func.length(whole) - _LIMB, 0)
+        limbs |= {
+            f"{name}_low": func.substr(whole, -_LIMB),
+            f"{name}_high": func.substr(whole, 1, above),
+        }
     return [func.sum(cast(digits, BigInteger)).label(label) for label, digits in limbs.items()]
 
 
