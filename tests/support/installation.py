@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from forecasting.registry import REGISTRY
 from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +115,7 @@ class Installation:
     def forecast_ids(self) -> list[str]:
         """Return the ids of every stored forecast of the series, by every model."""
         found: list[str] = []
-        for model in ("random_walk", "ridge", "xgboost", "mlp"):
+        for model in REGISTRY:
             options = {**self.series, "model": model, "limit": 100}
             answer = httpx.get(self.url("HISTORY_PORT") + "/v1/forecasts", params=options)
             if answer.status_code != 404:  # not trained yet

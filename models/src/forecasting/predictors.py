@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasting.profile import HOURS_A_WEEK
 from forecasting.recipe import FITTED_STEPS
 from market.errors import DataError
 
@@ -132,6 +133,58 @@ class Forest:
         return {name: getattr(self, name) for name in names}
 
 
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """An expectation for each hour of the week: `table` is (168, steps).
+
+    The hour is read back from the last two features, the sine and cosine of the week's angle.
+    """
+
+    table: Matrix
+    kind: ClassVar[str] = "calendar"
+
+    def predict(self, features: Features) -> Matrix:
+        """Return the expectation of each row's hour."""
+        return self.table[self.slots(features)]
+
+    @staticmethod
+    def slots(features: Features) -> NDArray[np.intp]:
+        """Return the hour of the week of each row, 0..167, counted from the epoch's Thursday."""
+        angle = np.arctan2(features[:, -2].astype(np.float64), features[:, -1].astype(np.float64))
+        # A hair is added: an hour's own beginning must not be rounded into the hour before.
+        return np.floor(angle / (2 * np.pi) * HOURS_A_WEEK + 1e-3).astype(np.intp) % HOURS_A_WEEK
+
+    def arrays(self) -> Arrays:
+        """Return the table."""
+        return {"table": self.table}
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """A weighted sum of predictors: `weights` is (members, steps)."""
+
+    members: tuple[Predictor, ...]
+    weights: Matrix
+    kind: ClassVar[str] = "blend"
+
+    def predict(self, features: Features) -> Matrix:
+        """Return the weighted sum, in the members' order."""
+        total = np.zeros((len(features), self.weights.shape[1]))
+        for member, weight in zip(self.members, self.weights, strict=True):
+            total += weight * member.predict(features)
+        return total
+
+    def arrays(self) -> Arrays:
+        """Return the weights, and every member's kind and arrays below its number."""
+        arrays: Arrays = {
+            "weights": self.weights,
+            "kinds": np.array([member.kind for member in self.members]),
+        }
+        for place, member in enumerate(self.members):
+            arrays |= {f"{place}/{name}": array for name, array in member.arrays().items()}
+        return arrays
+
+
 def predictor_of(kind: str, arrays: Mapping[str, NDArray[np.generic]]) -> Predictor:
     """Build a predictor from what its `arrays` gave.
 
@@ -151,6 +204,28 @@ def predictor_of(kind: str, arrays: Mapping[str, NDArray[np.generic]]) -> Predic
             )
         if kind == Forest.kind:
             return Forest(**dict(arrays))  # type: ignore[arg-type]  # dtypes are in the arrays
+        if kind == Calendar.kind:
+            return Calendar(arrays["table"].astype(np.float64))
+        if kind == Blend.kind:
+            return _blend_of(arrays)
     except (KeyError, TypeError) as error:
         raise DataError(f"a predictor of kind {kind!r} lacks an array: {error}") from error
-    raise DataError(f"predictor kind was {kind!r}; this version knows zero, network, forest")
+    raise DataError(f"predictor kind was {kind!r}; this version knows {KINDS}")
+
+
+def _blend_of(arrays: Mapping[str, NDArray[np.generic]]) -> Blend:
+    members = []
+    for place, kind in enumerate(arrays["kinds"]):
+        prefix = f"{place}/"
+        own = {
+            name.removeprefix(prefix): array
+            for name, array in arrays.items()
+            if name.startswith(prefix)
+        }
+        if str(kind) == Blend.kind:
+            raise DataError("a blend held a blend; expected single predictors")
+        members.append(predictor_of(str(kind), own))
+    return Blend(tuple(members), arrays["weights"].astype(np.float64))
+
+
+KINDS = " ".join(kind.kind for kind in (Zero, Network, Forest, Calendar, Blend))

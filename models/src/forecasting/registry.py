@@ -25,9 +25,12 @@ class Entry(NamedTuple):
 #: Every model by its id, the cheapest first: a training publishes them in this order.
 REGISTRY: dict[str, Entry] = {
     "random_walk": Entry("forecasting.estimators.random_walk", "RandomWalk"),
+    "drift": Entry("forecasting.estimators.drift", "Drift"),
+    "seasonal": Entry("forecasting.estimators.seasonal", "Seasonal"),
     "ridge": Entry("forecasting.estimators.ridge", "Ridge"),
     "xgboost": Entry("forecasting.estimators.xgboost", "Xgboost", takes_device=True),
     "mlp": Entry("forecasting.estimators.mlp", "Mlp"),
+    "ensemble": Entry("forecasting.estimators.ensemble", "Ensemble"),
 }
 #: The model that is always there, and serves until another one is proved better.
 BASELINE = "random_walk"

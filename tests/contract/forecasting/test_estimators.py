@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from forecasting.estimators.base import Estimator
+from forecasting.features import build_features
 from forecasting.predictors import predictor_of
 from forecasting.recipe import FITTED_STEPS
 from forecasting.registry import REGISTRY, new_estimator
 from market.errors import DataError
+from support.panels import make_panel
 
 ROWS, COLUMNS = 1_500, 12
 
@@ -96,6 +98,13 @@ def check_bears_constant_columns(new: Callable[[], Estimator]) -> None:
     assert np.abs(estimator.export().predict(features)).max() < 0.2
 
 
+def check_can_be_fitted_again(new: Callable[[], Estimator]) -> None:
+    estimator = new().fit(*lesson(seed=1))
+    features, targets = lesson()
+    again = estimator.fit(features, targets).predict(features)
+    np.testing.assert_array_equal(again, new().fit(features, targets).predict(features))
+
+
 def check_is_not_moved_by_one_crash(new: Callable[[], Estimator]) -> None:
     features, targets = lesson()
     crashed = targets.copy()
@@ -114,7 +123,11 @@ def test_model_holds_to(model: str, check: Callable[[Callable[[], Estimator]], N
     check(lambda: new_estimator(model))
 
 
-@pytest.mark.parametrize("model", [model for model in REGISTRY if model != "random_walk"])
+#: They look at nothing, or at the calendar alone.
+BLIND = ("random_walk", "drift", "seasonal")
+
+
+@pytest.mark.parametrize("model", [model for model in REGISTRY if model not in BLIND])
 def test_model_learns_what_is_there(model: str) -> None:
     estimator = new_estimator(model).fit(*lesson(8_000))
     features, targets = lesson(2_000, seed=1)
@@ -122,6 +135,55 @@ def test_model_learns_what_is_there(model: str) -> None:
     predicted = estimator.predict(features)
 
     assert ((targets - predicted) ** 2).mean() < 0.95 * (targets**2).mean()
+
+
+def test_drift_expects_the_mean() -> None:
+    features, targets = lesson()
+    targets = np.clip(targets + [0.1, 0.2, 0.3, 0.4], -5, 5)
+
+    predicted = new_estimator("drift").fit(features, targets).predict(features[:2])
+
+    np.testing.assert_allclose(predicted, np.tile(targets.mean(axis=0), (2, 1)))
+
+
+def test_seasonal_expects_what_its_hour_brought() -> None:
+    # Features as they are built for a real panel, and an hour of the week that always rises.
+    features = build_features(make_panel(6_000)).copy()
+    hours = np.arange(6_000) % 168
+    targets = np.tile(np.where(hours == 30, 1.0, 0.0)[:, None], (1, len(FITTED_STEPS)))
+
+    estimator = new_estimator("seasonal").fit(features[168:], targets[168:])
+    predicted = estimator.predict(features[:168])[:, 0]
+
+    assert predicted.argmax() == 30
+    assert predicted[30] > 0.2
+    assert np.delete(predicted, 30).max() < 0.02
+
+
+def test_the_ensemble_trusts_who_was_right() -> None:
+    features, targets = lesson(4_000)
+
+    blend = new_estimator("ensemble").fit(features, targets).export()
+
+    ridge, mlp = blend.weights[2:, 0]
+    assert ridge + mlp > 0.8
+    assert ((blend.weights >= 0) & (blend.weights <= 1)).all()
+
+
+def test_an_ensemble_of_noise_expects_little() -> None:
+    features, _ = lesson(4_000)
+    targets = np.random.default_rng(9).normal(size=(4_000, len(FITTED_STEPS)))
+
+    predicted = new_estimator("ensemble").fit(features, targets).predict(lesson(500, seed=2)[0])
+
+    assert np.sqrt((predicted**2).mean()) < 0.05
+
+
+def test_a_blend_of_blends_is_refused() -> None:
+    arrays = {"weights": np.ones((1, 4)), "kinds": np.array(["blend"])}
+
+    with pytest.raises(DataError, match="blend held a blend"):
+        predictor_of("blend", arrays)
 
 
 def test_native_xgboost_files_hold_the_exported_trees() -> None:

@@ -7,6 +7,7 @@ import httpx
 import orjson
 import pytest
 
+from forecasting.registry import REGISTRY
 from market.forecast import Forecast
 from market.interval import HOUR_MS, Interval
 from market.shapes import Job
@@ -19,7 +20,7 @@ from support.klines import make_klines
 from support.model_service import Installation, install
 from support.processes import wait_until
 
-MODELS = ["mlp", "random_walk", "ridge", "xgboost"]
+MODELS = sorted(REGISTRY)
 KLINES = make_klines(Interval.H1, 1_801)
 STORED, NEXT = KLINES[:-1], KLINES[-1:]
 NOW_MS = STORED[-1].close_time_ms + 2_000
@@ -50,13 +51,13 @@ def find(connection):
 def test_klines_become_forecasts_by_themselves(installation: Installation) -> None:
     cutoff_ms = STORED[-1].open_time_ms
     with installation.service() as url, installation.worker("worker"):
-        wait_until(lambda: len(ledger(installation)) >= 4, "forecasts", limit_s=120)
+        wait_until(lambda: len(ledger(installation)) >= len(MODELS), "forecasts", limit_s=240)
         first = ledger(installation)
         with installation.store.read() as connection:
             series = find(connection)
         write_klines(installation.store, series, NEXT, BATCH)
         wait_until(
-            lambda: sum(f.cutoff_ms > cutoff_ms for f in ledger(installation)) == 4,
+            lambda: sum(f.cutoff_ms > cutoff_ms for f in ledger(installation)) == len(MODELS),
             "forecasts from the next kline",
             limit_s=60,
         )
@@ -112,7 +113,7 @@ def test_a_forecast_is_asked_for_and_kept(installation: Installation) -> None:
             "/v1/forecasts",
             {"symbol": "BTCUSDT", "interval": "1h", "model": "lstm"},
             422,
-            "one or more of random_walk ridge",
+            "one or more of random_walk drift",
         ),
         (
             "/v1/forecasts",
@@ -178,7 +179,7 @@ def test_commands_print_one_object(installation: Installation) -> None:
 
     for done in (listed, forecast, scored):
         assert done.returncode == 0, done.stderr
-    assert len(orjson.loads(listed.stdout)["series"][0]["models"]) == 4
+    assert len(orjson.loads(listed.stdout)["series"][0]["models"]) == len(MODELS)
     assert orjson.loads(forecast.stdout)["forecasts"][0]["model"] == "random_walk"
     cards = orjson.loads(scored.stdout)["cards"]
     models = ["random_walk_constant", "random_walk_ewma", "ridge"]

@@ -11,7 +11,9 @@ def test_models_are_in_the_registry_s_order() -> None:
 
 @pytest.mark.parametrize("models", [["lstm"], [], ["ridge", "Ridge"]])
 def test_unknown_models_are_refused(models) -> None:
-    with pytest.raises(InvalidParameter, match="one or more of random_walk ridge xgboost mlp"):
+    with pytest.raises(
+        InvalidParameter, match="one or more of random_walk drift seasonal ridge xgboost mlp"
+    ):
         check_models(models)
 
 
