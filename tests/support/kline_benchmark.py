@@ -27,7 +27,6 @@ from market.store import Store
 from market.store import tables as t
 from market.store.kline_months import iter_months, new_stamp, write_stamps
 from market.store.symbols import Series
-from support.databases import connect
 from support.history_api import add_series
 from support.klines import make_klines
 
@@ -69,7 +68,9 @@ def naive_app(store: Store) -> FastAPI:
     @app.get("/klines")
     def klines(start: int, limit: int) -> list[dict[str, Any]]:
         k = t.klines.c
-        query = select(t.klines).where(k.symbol_id == 1, k.open_time_ms >= start)
+        query = select(t.klines).where(
+            k.symbol_id == 1, k.interval_id == Interval.M1.number, k.open_time_ms >= start
+        )
         with store.read() as connection:
             rows = connection.execute(query.order_by(k.open_time_ms).limit(limit)).mappings()
             return [dict(row) for row in rows]
@@ -94,21 +95,20 @@ def naive_api(store: Store) -> Iterator[str]:
         listener.close()
 
 
-def read_raw(url: str, start_ms: int, rows: int) -> int:
-    """Read klines as the driver's bytes, column by column, and throw them away."""
-    driver: Any = connect(url)
-    try:
-        driver.cmd_query(
-            f"SELECT {COLUMNS} FROM klines WHERE symbol_id = 1 AND interval_id = 2"
-            f" AND open_time_ms >= {start_ms} ORDER BY open_time_ms LIMIT {rows}",
-            raw=True,
-            buffered=False,
-        )
-        count = sum(1 for _ in iter(driver._cmysql.fetch_row, None))
-        driver.free_result()
-        return count
-    finally:
-        driver.close()
+def read_raw(driver: Any, start_ms: int, rows: int) -> int:
+    """Read klines as the driver's bytes, column by column, and throw them away.
+
+    `driver`: an open connection, as `support.databases.connect` gives it.
+    """
+    driver.cmd_query(
+        f"SELECT {COLUMNS} FROM klines WHERE symbol_id = 1 AND interval_id = 2"
+        f" AND open_time_ms >= {start_ms} ORDER BY open_time_ms LIMIT {rows}",
+        raw=True,
+        buffered=False,
+    )
+    count = sum(1 for _ in iter(driver._cmysql.fetch_row, None))
+    driver.free_result()
+    return count
 
 
 class Wire:

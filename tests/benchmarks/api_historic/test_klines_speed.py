@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,7 +19,7 @@ from market.interval import DAY_MS, MINUTE_MS
 from market.store import Store
 from market.store.kline_months import iter_months, month_of
 from market.store.symbols import Series
-from support.databases import fresh_database
+from support.databases import connect, fresh_database
 from support.history_api import new_store
 from support.history_process import serving
 from support.kline_benchmark import (
@@ -48,10 +48,11 @@ SEGMENTS_MB = "8192"
 
 
 class World(NamedTuple):
-    """The store, its URL, and the folder its segments are in."""
+    """The store, its URL, a driver's connection to it, and the folder its segments are in."""
 
     store: Store
     url: str
+    driver: Any
     series: Series
     segments: Path
 
@@ -66,7 +67,9 @@ def world(mysql_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         keeper = SegmentFolder(folder, int(SEGMENTS_MB) << 20)
         for month_ms in iter_months(FIRST_MS, FIRST_MS + ROWS * MINUTE_MS - 40 * DAY_MS):
             build_month(store, keeper, series, month_of(month_ms))
-        yield World(store, url, series, folder)
+        driver = connect(url)
+        yield World(store, url, driver, series, folder)
+        driver.close()
         store.close()
 
 
@@ -106,7 +109,7 @@ def pages(wire: Wire, path: str, rounds: int = 200) -> list[float]:
 def test_pages_of_1000(
     world: World, api: tuple[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = median(timed(lambda: read_raw(world.url, FIRST_MS, PAGE), 30))
+    raw = median(timed(lambda: read_raw(world.driver, FIRST_MS, PAGE), 30))
     with naive_api(world.store) as naive_url:
         wire = Wire(naive_url)
         baseline = median(pages(wire, f"/klines?limit={PAGE}&start={{}}", 30))
@@ -140,7 +143,7 @@ def long_pages(wire: Wire, rows: int) -> float:
 def test_long_range_from_mysql(
     world: World, api: tuple[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = LONG / median(timed(lambda: read_raw(world.url, FIRST_MS, LONG), ROUNDS))
+    raw = LONG / median(timed(lambda: read_raw(world.driver, FIRST_MS, LONG), ROUNDS))
     with naive_api(world.store) as naive_url:
         wire = Wire(naive_url)
         seconds = timed(lambda: wire.get(f"/klines?start={FIRST_MS}&limit=50000"), 2)
@@ -160,7 +163,7 @@ def test_long_range_from_mysql(
 def test_long_range_from_closed_months(
     world: World, closed_api: tuple[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = LONG / median(timed(lambda: read_raw(world.url, FIRST_MS, LONG), 2))
+    raw = LONG / median(timed(lambda: read_raw(world.driver, FIRST_MS, LONG), 2))
     wire = Wire(closed_api[0])
     end_ms = FIRST_MS + LONG * MINUTE_MS
     show(capsys, Line("JSON from closed months, pages", long_pages(wire, LONG), raw))

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from api_historic.klines.coverage import Asked
-from api_historic.klines.layout import Layout, json_layout
+from api_historic.klines.layout import Layout, csv_layout, json_layout
 from api_historic.klines.runs import Run, find_run
 from api_historic.klines.scan import Extent
 from api_historic.klines.sources import StoredKlines
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 #: Rows given at once.
 _ROWS = 16_384
-_ROWS_LAYOUT = json_layout(KLINE_FIELDS[:-1])
+#: What the rows of segments hold: no free text among them.
+_FIELDS = KLINE_FIELDS[:-1]
+_ROWS_LAYOUT = json_layout(_FIELDS)
 _WHOLE_LAYOUT = json_layout(KLINE_FIELDS)
 
 
@@ -82,6 +84,7 @@ class ClosedKlines(StoredKlines):
             return
         from api_historic.klines.columns import write_lines
 
+        csv_layouts = [csv_layout(_FIELDS, symbol) for symbol in (None, self.series.symbol)]
         for part, segment in self._parts(span):
             if segment is None:
                 yield from super().iter_lines(part, layout, iso=iso, is_descending=False)
@@ -89,6 +92,8 @@ class ClosedKlines(StoredKlines):
             for few in _slices(segment, part):
                 if layout == _ROWS_LAYOUT and not iso:
                     yield segment.json_rows(*few)
+                elif layout in csv_layouts and not iso:
+                    yield csv_lines(segment.json_rows(*few), layout.values[0][0].encode())
                 else:
                     yield write_lines(segment.table(*few), layout, iso=iso)
             _release(segment, part)
@@ -136,6 +141,15 @@ def missing_in(open_times: Any, interval: Interval, part: Range) -> list[Range]:
     edges = np.concatenate(([start_ms // step_ms - 1], slots, [end_ms // step_ms]))
     holes = np.flatnonzero(np.diff(edges) > 1)
     return [Range(int(edges[hole] + 1) * step_ms, int(edges[hole + 1]) * step_ms) for hole in holes]
+
+
+def csv_lines(json_rows: memoryview, opening: bytes) -> bytes:
+    """Return rows of a segment as CSV lines, each with the same opening.
+
+    Without its brackets and quotes such a row is one; `],` stands between rows alone.
+    """
+    bare = bytes(json_rows).translate(None, b'["').removesuffix(b"]")
+    return b"%b%b\n" % (opening, bare.replace(b"],", b"\n" + opening))
 
 
 def _slices(segment: Segment, part: Range) -> Iterator[Range]:
