@@ -36,8 +36,10 @@ from market.store.outbox import announce
 log = get_logger()
 
 _PATIENCE_S = 120.0
-#: Documents on their way at one time: what bounds the memory.
-_MOST = 5000
+#: Documents that wait to be sent, and keys read at a time: what bounds the memory. A key of a
+#: forecast is fifty documents.
+_MOST = 2000
+_KEYS = 25
 
 
 def rebuild_index(
@@ -140,6 +142,10 @@ class _Filling:
         self.documents = 0
 
     def add(self, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), _KEYS):
+            self._add(keys[start : start + _KEYS])
+
+    def _add(self, keys: Sequence[str]) -> None:
         source = SOURCES[self._index]
         with self._store.read() as connection:
             found = source.read(connection, keys, self._scope)
