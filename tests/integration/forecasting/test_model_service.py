@@ -258,3 +258,16 @@ def test_a_wrong_schema_ends_the_service_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "schema" in done.stderr.splitlines()[-2]
     store.close()
+
+
+def test_the_lab_shows_leaks_on_stored_klines(installation: Installation) -> None:
+    found = installation.run("lab", "leak", "--symbol", "BTCUSDT", "--interval", "1h", "--json")
+    short = installation.run("lab", "leak", "--symbol", "ETHUSDT", "--interval", "1h")
+
+    assert found.returncode == 0, found.stderr
+    answer = orjson.loads(found.stdout)
+    assert (answer["series"], answer["rows"]) == ("BTCUSDT 1h", 1_800)
+    assert len(answer["leaks"]) == 6
+    assert all(one["caught"] and not one["honest_caught"] for one in answer["leaks"])
+    assert short.returncode == 1
+    assert "has 100 klines; the lab needs 1000" in short.stderr

@@ -35,6 +35,7 @@ def test_laplace_fit_is_where_a_general_optimiser_ends(problem) -> None:
     design, labels = problem
     size = np.abs(labels) / np.sqrt(np.arange(1, STEPS + 1))
     found = fit_laplace(design, size, np.zeros((STEPS, WIDTH + 2)))
+    settled = fit_laplace(design, size, fit_laplace(design, size, found))
     column = 3
     own = np.column_stack([design.shared, design.ahead[:, column]])
 
@@ -45,6 +46,7 @@ def test_laplace_fit_is_where_a_general_optimiser_ends(problem) -> None:
 
     expected = minimize(loss, found[column] + 0.05, method="BFGS").x
     np.testing.assert_allclose(found[column], expected, atol=0.01)
+    np.testing.assert_allclose(settled[column], expected, atol=1e-4)
 
 
 def test_a_missing_return_is_left_out(problem) -> None:
