@@ -59,11 +59,11 @@ class ClosedKlines(StoredKlines):
         """Return the ranges of the span's slots that hold no kline."""
         missing: list[Range] = []
         for part, segment in self._parts(span):
-            missing += (
-                super().find_missing(part)
-                if segment is None
-                else missing_in(segment.open_times, self.series.interval, part)
-            )
+            if segment is None:
+                missing += super().find_missing(part)
+                continue
+            missing += missing_in(segment.open_times, self.series.interval, part)
+            _release(segment, part)
         return merge_ranges(missing)
 
     def count(self, span: Range) -> int:
