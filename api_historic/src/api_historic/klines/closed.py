@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from api_historic.klines.coverage import Asked
 from api_historic.klines.layout import Layout, csv_layout, json_layout
-from api_historic.klines.runs import Run, find_run
+from api_historic.klines.runs import Run, find_run, places_of
 from api_historic.klines.scan import Extent
 from api_historic.klines.sources import StoredKlines
 from market.gaps import Range, merge_ranges, subtract_ranges
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Rows given at once.
 _ROWS = 16_384
+#: Rows Arrow writes as text at once: it holds every value as a text meanwhile.
+_WRITTEN_ROWS = 4_096
 #: What the rows of segments hold: no free text among them.
 _FIELDS = KLINE_FIELDS[:-1]
 _ROWS_LAYOUT = json_layout(_FIELDS)
@@ -95,7 +97,8 @@ class ClosedKlines(StoredKlines):
                 elif layout in csv_layouts and not iso:
                     yield csv_lines(segment.json_rows(*few), layout.values[0][0].encode())
                 else:
-                    yield write_lines(segment.table(*few), layout, iso=iso)
+                    for fewer in _slices(segment, few, _WRITTEN_ROWS):
+                        yield write_lines(segment.table(*fewer), layout, iso=iso)
             _release(segment, part)
 
     def iter_tables(
@@ -152,17 +155,17 @@ def csv_lines(json_rows: memoryview, opening: bytes) -> bytes:
     return b"%b%b\n" % (opening, bare.replace(b"],", b"\n" + opening))
 
 
-def _slices(segment: Segment, part: Range) -> Iterator[Range]:
+def _slices(segment: Segment, part: Range, rows: int = _ROWS) -> Iterator[Range]:
     """Yield ranges of a part that hold a few thousand klines each."""
-    first, end = (int(place) for place in np.searchsorted(segment.open_times, part))
-    for place in range(first, end, _ROWS):
-        last = min(place + _ROWS, end) - 1
+    first, end = places_of(segment, part)
+    for place in range(first, end, rows):
+        last = min(place + rows, end) - 1
         yield Range(int(segment.open_times[place]), int(segment.open_times[last]) + 1)
 
 
 def _release(segment: Segment, part: Range) -> None:
     """Give back the memory of a long part; of a page it will be wanted again."""
-    first, end = np.searchsorted(segment.open_times, part)
+    first, end = places_of(segment, part)
     if end - first > _ROWS:
         segment.release()
 

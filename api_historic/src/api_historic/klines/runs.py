@@ -41,7 +41,7 @@ def find_run(segments: Sequence[Segment], asked: Asked, limit: int | None) -> Ru
     left = limit
     for segment, part in _neighbours(segments, asked.start_ms):
         end_ms = part.end_ms if asked.end_ms is None else min(part.end_ms, asked.end_ms)
-        first, last = (int(n) for n in np.searchsorted(segment.open_times, (part[0], end_ms)))
+        first, last = places_of(segment, Range(part.start_ms, end_ms))
         if left is not None and last - first > left:
             if left:
                 end_ms = int(segment.open_times[first + left - 1]) + 1
@@ -53,6 +53,14 @@ def find_run(segments: Sequence[Segment], asked: Asked, limit: int | None) -> Ru
         if asked.end_ms is not None and asked.end_ms <= part.end_ms:
             return _run(parts, has_more=False)
     return None
+
+
+def places_of(segment: Segment, part: Range) -> tuple[int, int]:
+    """Return which of a segment's klines open in a part; of a whole month without a look at it."""
+    month, opens = segment.month, segment.open_times
+    is_from_start, is_to_end = part.start_ms <= month.start_ms, part.end_ms >= month.end_ms
+    first = 0 if is_from_start else int(np.searchsorted(opens, part.start_ms))
+    return first, segment.count if is_to_end else int(np.searchsorted(opens, part.end_ms))
 
 
 def _find_newest(segments: Sequence[Segment], asked: Asked, limit: int | None) -> Run | None:
