@@ -11,7 +11,7 @@ from market.errors import DataError
 from populate_base.archive_file import ArchiveFile
 
 #: Bytes unpacked at a time: enough rows for whole columns to pay, few enough to stay small.
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = 1 << 20
 #: More than any row of twelve fields takes.
 _MAX_ROW_BYTES = 400
 _LONGEST_LINE_BYTES = 65_536
