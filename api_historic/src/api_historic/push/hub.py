@@ -158,7 +158,7 @@ class Hub:
             except KlinecastError as error:
                 self._tell_store(is_away=True, detail=error.detail)
                 wait_s = AWAY_S
-            except Exception as error:
+            except Exception as error:  # the poller's outermost loop: listeners wait, none is cut
                 log.error("stream_look_failed", exc_info=error)
                 wait_s = AWAY_S
             await asyncio.sleep(wait_s)
